@@ -1,0 +1,66 @@
+"""Augmentation that treats all frames of a clip alike.
+
+torchvision's ``transforms.v2`` draws its parameters once for a whole video
+tensor; this is the door to it from an MMAction2 pipeline.
+"""
+from typing import Dict, Sequence
+
+import numpy as np
+import torch
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+from torchvision import tv_tensors
+from torchvision.transforms import InterpolationMode, v2
+
+
+@TRANSFORMS.register_module()
+class ClipAugment(BaseTransform):
+    """Apply ``torchvision.transforms.v2`` to a clip as one video.
+
+    Required keys:
+        imgs (list of ``(H, W, C)`` uint8 arrays)
+
+    Modified keys:
+        imgs, img_shape
+
+    Args:
+        transforms: One dict per transform, ``type`` being its name in
+            ``torchvision.transforms.v2`` and the rest its arguments, such as
+            ``dict(type='RandAugment', num_ops=2, magnitude=9)`` or
+            ``dict(type='RandomErasing', p=0.25)``. An interpolation may be
+            given by name.
+
+    Raises:
+        ValueError: If torchvision has no transform of that name.
+
+    Example:
+        >>> augment = ClipAugment([dict(type='RandAugment')])
+        >>> results = augment.transform(dict(imgs=frames))
+    """
+
+    def __init__(self, transforms: Sequence[dict]) -> None:
+        self.transforms = v2.Compose([self._build(t) for t in transforms])
+
+    @staticmethod
+    def _build(cfg: dict) -> v2.Transform:
+        cfg = dict(cfg)
+        name = cfg.pop('type', None)
+        transform = getattr(v2, str(name), None)
+        if not (isinstance(transform, type)
+                and issubclass(transform, v2.Transform)):
+            raise ValueError(f'type={name!r} is no transform of '
+                             'torchvision.transforms.v2.')
+        if isinstance(cfg.get('interpolation'), str):
+            cfg['interpolation'] = InterpolationMode(cfg['interpolation'])
+        return transform(**cfg)
+
+    def transform(self, results: Dict) -> Dict:
+        """Augment all frames with one draw of parameters."""
+        clip = torch.from_numpy(np.stack(results['imgs'])).movedim(-1, -3)
+        clip = self.transforms(tv_tensors.Video(clip))
+        results['imgs'] = list(clip.movedim(-3, -1).numpy())
+        results['img_shape'] = results['imgs'][0].shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({self.transforms})'

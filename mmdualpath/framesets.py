@@ -1,0 +1,95 @@
+"""The grid-like frameset of DualPath (CVPR 2023, Sec. 4.2).
+
+One function builds framesets, whether a transform calls it on the CPU or the
+data preprocessor on the device, so both give the same pixels.
+"""
+from typing import Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Size = Union[int, Sequence[int]]
+
+
+def to_pair(value: Size, name: str) -> Tuple[int, int]:
+    """A positive integer or two of them, as (height, width)."""
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or not all(
+            isinstance(v, int) and v > 0 for v in pair):
+        raise ValueError(f'{name} must be a positive integer or two of them '
+                         f'(height, width), given {value!r}.')
+    return pair
+
+
+def spatial_indices(num_frames: int, num_spatial_frames: int) -> slice:
+    """Every (T / T_S)-th frame, the spatial path's subset of a clip.
+
+    Args:
+        num_frames: Frames T of the clip.
+        num_spatial_frames: Frames T_S of the spatial path.
+
+    Raises:
+        ValueError: If T_S does not divide T.
+    """
+    if num_spatial_frames < 1 or num_frames % num_spatial_frames:
+        raise ValueError(
+            f'num_spatial_frames={num_spatial_frames} does not divide the '
+            f'{num_frames} frames of a clip. The spatial path reads every '
+            '(T / T_S)-th frame.')
+    return slice(None, None, num_frames // num_spatial_frames)
+
+
+def grid_framesets(frames: Tensor,
+                   grid: Size = 4,
+                   size: Optional[Size] = None) -> Tensor:
+    """Lay w*h consecutive frames, each scaled by itself, into one image.
+
+    Every frame is scaled before anything is laid out, so antialiasing never
+    bleeds one frame into its neighbour. The layout is row-major in time.
+
+    Args:
+        frames: ``(..., T, C, H, W)``, uint8 or floating point.
+        grid: Frames down and across a frameset, (h, w), or one number for
+            both.
+        size: Height and width of a frameset in pixels. Defaults to the size
+            of a frame.
+
+    Returns:
+        Framesets ``(..., T / (w*h), C, H', W')`` of the same dtype; uint8 is
+        rounded to the nearest value.
+
+    Raises:
+        ValueError: If T is no multiple of w*h, or the frameset's height or
+            width no multiple of the grid's.
+    """
+    rows, columns = to_pair(grid, 'grid')
+    *lead, num_frames, channels, height, width = frames.shape
+    if size is not None:
+        height, width = to_pair(size, 'frameset size')
+    if num_frames % (rows * columns):
+        raise ValueError(
+            f'A clip of {num_frames} frames does not fill framesets of '
+            f'{rows}x{columns} frames: give a multiple of {rows * columns}.')
+    if height % rows or width % columns:
+        raise ValueError(
+            f'A frameset of {height}x{width} pixels does not divide into '
+            f'{rows}x{columns} frames: give a height that is a multiple of '
+            f'{rows} and a width that is a multiple of {columns}.')
+
+    scaled = F.interpolate(
+        frames.reshape(-1, *frames.shape[-3:]).float(),
+        size=(height // rows, width // columns),
+        mode='bilinear',
+        antialias=True,
+        align_corners=False)
+    if frames.dtype == torch.uint8:
+        scaled = scaled.round().clamp(0, 255)
+    scaled = scaled.to(frames.dtype)
+
+    scaled = scaled.reshape(*lead, num_frames // (rows * columns), rows,
+                            columns, channels, height // rows,
+                            width // columns)
+    # (..., G, rows, columns, C, h, w) -> (..., G, C, rows, h, columns, w)
+    scaled = scaled.movedim(-3, -5).transpose(-3, -2)
+    return scaled.reshape(*lead, -1, channels, height, width)

@@ -1,0 +1,66 @@
+"""What every adapter is: a module that wraps the one it adapts."""
+import math
+from dataclasses import dataclass
+from typing import Tuple
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in a backbone where an adapter is attached.
+
+    Attributes:
+        name: Name of the site in the table of ``backbones/sites.py``.
+        dims: Channels of the tokens there.
+        block: Index of the block among all blocks of the backbone, or -1 at
+            a site outside the blocks.
+        num_blocks: Number of blocks of the backbone.
+        extra_tokens: Tokens in front of the patches, such as a class token.
+    """
+    name: str
+    dims: int
+    block: int
+    num_blocks: int
+    extra_tokens: int
+
+    def grid(self, num_tokens: int) -> Tuple[int, int]:
+        """Height and width of a square map of patches.
+
+        Args:
+            num_tokens: Tokens N of an image, extra tokens included.
+
+        Raises:
+            ValueError: If the patches do not form a square.
+        """
+        side = math.isqrt(num_tokens - self.extra_tokens)
+        if side * side != num_tokens - self.extra_tokens:
+            raise ValueError(
+                f'{num_tokens - self.extra_tokens} patches form no square. '
+                'Adapters that look at neighbouring patches need square '
+                'inputs.')
+        return side, side
+
+
+class Adapter(nn.Module):
+    """Wraps a module of a frozen backbone and calls it ``base``.
+
+    A subclass takes ``base`` and ``site`` first and its own options by
+    keyword; its ``forward`` has the signature of the module it wraps, with
+    the tokens first. It initialises its own parameters: weights of the
+    backbone are in place before it is built, and ``init_weights`` is never
+    called on it.
+
+    Args:
+        base: The module that is adapted.
+        site: Where it stands.
+    """
+
+    def __init__(self, base: nn.Module, site: Site) -> None:
+        super().__init__()
+        self.base = base
+        self.site = site
+
+    def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
+        """``(B*T, N, C) -> same``."""
+        raise NotImplementedError

@@ -1,0 +1,10 @@
+from .adapted import AdaptedBackbone, Checkpointed, inject
+from .clip_vit import CLIPVisionTransformer
+from .dualpath import DualPathBackbone
+from .frozen import FrozenBackbone, share
+from .sites import Sites, locate
+
+__all__ = [
+    'AdaptedBackbone', 'CLIPVisionTransformer', 'Checkpointed',
+    'DualPathBackbone', 'FrozenBackbone', 'Sites', 'inject', 'locate', 'share'
+]

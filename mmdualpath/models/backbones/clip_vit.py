@@ -1,0 +1,65 @@
+"""CLIP's visual encoder.
+
+Paper: Learning Transferable Visual Models From Natural Language Supervision,
+ICML 2021. https://arxiv.org/abs/2103.00020
+Official code: https://github.com/openai/CLIP
+The transformer is mmpretrain's; this file adds what CLIP sets and the visual
+projection.
+"""
+from typing import Optional, Tuple, Union
+
+import torch
+from mmaction.registry import MODELS
+from mmpretrain.models import VisionTransformer
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class CLIPVisionTransformer(VisionTransformer):
+    """mmpretrain's ViT with CLIP's pre-norm, QuickGELU, eps and projection.
+
+    Args:
+        arch: Architecture of mmpretrain's ViT, a name or a dict.
+        patch_size: Pixels of a patch.
+        out_dims: Channels of the visual projection of the class token (512
+            for B/16, 768 for L/14), or None to leave it out.
+        quick_gelu: CLIP's ``x * sigmoid(1.702 x)``; False is the exact GELU
+            that some open_clip models were trained with.
+        out_type: Output of mmpretrain's ViT; the projection applies to
+            ``cls_token`` only.
+        kwargs: Further arguments of mmpretrain's ViT, such as ``img_size``.
+
+    Raises:
+        ValueError: If a projection is asked for another output than the
+            class token.
+    """
+
+    def __init__(self,
+                 arch: Union[str, dict] = 'base',
+                 patch_size: int = 16,
+                 out_dims: Optional[int] = 512,
+                 quick_gelu: bool = True,
+                 out_type: str = 'cls_token',
+                 layer_cfgs: dict = dict(),
+                 **kwargs) -> None:
+        if out_dims is not None and out_type != 'cls_token':
+            raise ValueError(
+                f'out_dims={out_dims} projects the class token, but '
+                f'out_type={out_type!r}. Give out_dims=None with it.')
+        act = 'mmpretrain.QuickGELU' if quick_gelu else 'GELU'
+        super().__init__(
+            arch=arch,
+            patch_size=patch_size,
+            out_type=out_type,
+            pre_norm=True,
+            norm_cfg=dict(type='LN', eps=1e-5),
+            layer_cfgs=dict(act_cfg=dict(type=act), **layer_cfgs),
+            **kwargs)
+        self.proj = None
+        if out_dims is not None:
+            self.proj = nn.Parameter(torch.empty(self.embed_dims, out_dims))
+            nn.init.normal_(self.proj, std=self.embed_dims**-0.5)
+
+    def _format_output(self, x: Tensor, hw: Tuple[int, int]) -> Tensor:
+        out = super()._format_output(x, hw)
+        return out if self.proj is None else out @ self.proj

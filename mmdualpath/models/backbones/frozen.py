@@ -1,0 +1,158 @@
+"""A backbone with its weights in place, ready to be seen by several views."""
+import copy
+import hashlib
+import itertools
+import json
+import re
+from dataclasses import dataclass
+from typing import Dict, Iterable, Iterator, Mapping, Optional, Sequence, Tuple
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from mmdualpath.compat import float_drop_probs
+from ..weights import load_pretrained
+
+
+def tensors_of(module: nn.Module) -> Iterator[Tuple[str, Tensor]]:
+    """Every parameter and persistent buffer of a module, by name."""
+    for prefix, part in module.named_modules(remove_duplicate=False):
+        for name, tensor in (*part._parameters.items(),
+                             *part._buffers.items()):
+            if tensor is not None \
+                    and name not in part._non_persistent_buffers_set:
+                yield f'{prefix}.{name}' if prefix else name, tensor
+
+
+def share(module: nn.Module) -> nn.Module:
+    """A second structure over the same tensors.
+
+    Every parameter and buffer of the copy *is* the original's; modules are
+    new, so that an adapter attached to one copy is not seen by the other.
+    """
+    memo = {
+        id(t): t
+        for t in itertools.chain(module.parameters(), module.buffers())
+    }
+    return copy.deepcopy(module, memo)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the weights of a frozen backbone came from."""
+    format: str
+    name: str
+
+
+@dataclass(frozen=True)
+class FrozenBackbone:
+    """A network whose tensors do not train.
+
+    Attributes:
+        module: The network, with weights.
+        source: Format and name of the file they came from.
+        digests: SHA-256 of each tensor, by name.
+    """
+    module: nn.Module
+    source: Source
+    digests: Mapping[str, str]
+
+    @classmethod
+    def build(cls, cfg: Mapping) -> 'FrozenBackbone':
+        """Build a backbone, load its weights and freeze it, in this order.
+
+        Args:
+            cfg: Config of the backbone in MMAction2's or mmpretrain's
+                registry. Its ``init_cfg`` is ``dict(type='Pretrained',
+                checkpoint=PATH_OR_URL)``, or ``dict(type='RandomWeights',
+                seed=0)`` where random weights are meant.
+
+        Raises:
+            ValueError: If ``init_cfg`` is missing or of another type, or the
+                file does not fit the network.
+        """
+        cfg = dict(cfg)
+        init_cfg = dict(cfg.pop('init_cfg', None) or {})
+        kind = init_cfg.pop('type', None)
+        if kind == 'Pretrained':
+            module = MODELS.build(cfg)
+            source = Source(*load_pretrained(module, **init_cfg))
+        elif kind == 'RandomWeights':
+            seed = init_cfg.get('seed', 0)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                module = MODELS.build(cfg)
+                module.init_weights()
+            source = Source('random', f'seed {seed}')
+            print_log(
+                f'The frozen {cfg["type"]} has random weights (seed {seed}), '
+                'as its config asks.',
+                logger='current')
+        else:
+            raise ValueError(
+                f'The frozen backbone {cfg.get("type")} has no weights '
+                f'(init_cfg={init_cfg and dict(type=kind, **init_cfg)}). '
+                "Give init_cfg=dict(type='Pretrained', checkpoint=...), or "
+                "init_cfg=dict(type='RandomWeights') if random weights are "
+                'meant.')
+        float_drop_probs(module)
+        module.requires_grad_(False)
+        return cls(module, source, digests_of(module))
+
+    def view(self) -> nn.Module:
+        """Another structure over the same tensors, to attach adapters to."""
+        return share(self.module)
+
+    def fingerprint(self, names: Iterable[str]) -> Dict[str, str]:
+        """Identify the tensors of the given names and their source."""
+        return dict(
+            sha256=combine({n: self.digests[n]
+                            for n in names}),
+            format=self.source.format,
+            name=self.source.name)
+
+
+def digests_of(module: nn.Module) -> Dict[str, str]:
+    """SHA-256 of every tensor; none on the meta device."""
+    return {
+        name: '' if tensor.is_meta else digest(tensor)
+        for name, tensor in tensors_of(module)
+    }
+
+
+def digest(tensor: Tensor) -> str:
+    """SHA-256 of a tensor's values."""
+    values = tensor.detach().cpu().contiguous().flatten()
+    return hashlib.sha256(values.view(torch.uint8).numpy()).hexdigest()
+
+
+def combine(digests: Mapping[str, str]) -> str:
+    """One SHA-256 for a set of named tensors."""
+    return hashlib.sha256(
+        json.dumps(sorted(digests.items())).encode()).hexdigest()
+
+
+def matching(module: nn.Module,
+             patterns: Optional[Sequence[str]]) -> Tuple[str, ...]:
+    """Parameters whose whole name matches one of some patterns.
+
+    Args:
+        module: A network.
+        patterns: Regular expressions such as ``cls_token``, ``.*bias`` or
+            ``layers\\.1[01]\\..*``.
+
+    Raises:
+        ValueError: If a pattern matches nothing.
+    """
+    names = [name for name, _ in module.named_parameters()]
+    found = []
+    for pattern in patterns or ():
+        matched = [n for n in names if re.fullmatch(pattern, n)]
+        if not matched:
+            raise ValueError(
+                f'No parameter of {type(module).__name__} matches '
+                f'{pattern!r}; there are {", ".join(names[:8])}, ...')
+        found += matched
+    return tuple(dict.fromkeys(found))

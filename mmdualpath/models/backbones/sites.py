@@ -1,0 +1,144 @@
+"""Where the parts of each backbone are: one row per backbone class.
+
+A new backbone is a new row. Paths are dotted names inside a block; every
+module a path leads to maps tokens to tokens, ``y = f(x, ...)``, without an
+inner residual.
+"""
+from dataclasses import dataclass, field
+from typing import Dict, Iterator, List, Mapping, Tuple
+
+from torch import nn
+
+from ..adapters.base import Site
+
+STEM = 'stem'
+BLOCK = 'block'
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The row of a backbone.
+
+    Attributes:
+        blocks: Dotted pattern of the blocks in order; ``*`` runs over the
+            children of a list.
+        norm: Path in a block to a LayerNorm of the block's width.
+        paths: Path in a block of each named site.
+        only: For sites that exist in some blocks alone, a path in the block
+            to a number and the condition it must meet: ``(path, zero)``.
+        stem: Path in the backbone to the patch embedding.
+    """
+    blocks: str
+    norm: str
+    paths: Mapping[str, str]
+    only: Mapping[str, Tuple[str, bool]] = field(default_factory=dict)
+    stem: str = 'patch_embed'
+
+
+TABLE: Dict[str, Sites] = {
+    'mmpretrain.models.backbones.vision_transformer.VisionTransformer':
+    Sites(
+        blocks='layers.*',
+        norm='ln1',
+        paths=dict(attn='attn', qkv='attn.qkv', mlp='ffn.layers')),
+    # In Swin an attention adapter of DualPath stands on plain windows alone.
+    'mmpretrain.models.backbones.swin_transformer.SwinTransformer':
+    Sites(
+        blocks='stages.*.blocks.*',
+        norm='norm1',
+        paths=dict(
+            attn='attn',
+            window_attn='attn',
+            qkv='attn.w_msa.qkv',
+            mlp='ffn.layers'),
+        only=dict(window_attn=('attn.shift_size', True))),
+}
+
+
+def sites_of(backbone: nn.Module) -> Sites:
+    """The row of a backbone or of the class it inherits from.
+
+    Raises:
+        ValueError: If the table has none.
+    """
+    for cls in type(backbone).__mro__:
+        row = TABLE.get(f'{cls.__module__}.{cls.__qualname__}')
+        if row is not None:
+            return row
+    known = ', '.join(name.rsplit('.', 1)[-1] for name in TABLE)
+    raise ValueError(
+        f'No sites are known for {type(backbone).__name__}; the table has '
+        f'{known}. Add a row to mmdualpath.models.backbones.sites.TABLE.')
+
+
+def blocks_of(backbone: nn.Module) -> List[Tuple[nn.Module, str]]:
+    """All blocks in order, each as its parent module and its name there."""
+    found = [(None, '', backbone)]
+    for part in sites_of(backbone).blocks.split('.'):
+        found = [(module, name, child) for _, _, module in found
+                 for name, child in _children(module, part)]
+    return [(parent, name) for parent, name, _ in found]
+
+
+def _children(module: nn.Module,
+              part: str) -> Iterator[Tuple[str, nn.Module]]:
+    if part == '*':
+        return module.named_children()
+    return iter([(part, getattr(module, part))])
+
+
+def locate(backbone: nn.Module,
+           site: str) -> List[Tuple[nn.Module, str, Site]]:
+    """Every place of a site in a backbone.
+
+    The answer stays valid while adapters are attached: it names the module
+    that holds the adapted one, and a wrapped module keeps its own parts.
+
+    Args:
+        backbone: A bare backbone, without adapters.
+        site: ``'stem'``, ``'block'`` or a site of the backbone's row.
+
+    Returns:
+        Parent module, name of the adapted module there, description.
+
+    Raises:
+        ValueError: If the backbone has no such site.
+    """
+    row = sites_of(backbone)
+    blocks = blocks_of(backbone)
+    extra_tokens = getattr(backbone, 'num_extra_tokens', 0)
+
+    if site == STEM:
+        parent, name = _parent(backbone, row.stem)
+        dims = backbone.embed_dims
+        return [(parent, name, Site(site, dims, -1, len(blocks),
+                                    extra_tokens))]
+    if site != BLOCK and site not in row.paths:
+        allowed = ', '.join([STEM, BLOCK, *row.paths])
+        raise ValueError(f'{type(backbone).__name__} has no site {site!r}; '
+                         f'it has {allowed}.')
+
+    places = []
+    for index, (holder, key) in enumerate(blocks):
+        block = getattr(holder, key)
+        if site in row.only:
+            path, wants_zero = row.only[site]
+            if (_get(block, path) == 0) != wants_zero:
+                continue
+        dims = _get(block, row.norm).normalized_shape[-1]
+        parent, name = (holder, key) if site == BLOCK else _parent(
+            block, row.paths[site])
+        places.append((parent, name,
+                       Site(site, dims, index, len(blocks), extra_tokens)))
+    return places
+
+
+def _get(module: nn.Module, path: str):
+    for name in path.split('.'):
+        module = getattr(module, name)
+    return module
+
+
+def _parent(module: nn.Module, path: str) -> Tuple[nn.Module, str]:
+    lead, _, name = path.rpartition('.')
+    return (_get(module, lead) if lead else module), name

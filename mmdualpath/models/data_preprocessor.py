@@ -1,0 +1,102 @@
+"""Both inputs of a dual-path model, built on the device."""
+from typing import Dict, List, Optional, Tuple, Union
+
+import torch
+from mmaction.models import ActionDataPreprocessor
+from mmaction.registry import MODELS
+from mmaction.utils import SampleList
+from mmengine.model import stack_batch
+from torch import Tensor
+
+from mmdualpath.framesets import Size, grid_framesets, spatial_indices
+
+
+@MODELS.register_module()
+class DualPathDataPreprocessor(ActionDataPreprocessor):
+    """Split a clip into spatial frames and framesets, then normalise both.
+
+    A clip's T frames travel to the device once, as uint8; framesets are built
+    there. Inputs that ``GridFrameset`` has already split pass through.
+
+    Args:
+        num_spatial_frames: T_S, or None for a model without spatial path.
+        grid: Frames down and across a frameset, (h, w), or None for a model
+            without temporal path.
+        frameset_size: Pixels of a frameset. Defaults to a frame's size.
+        mean: Pixel mean of each channel.
+        std: Pixel standard deviation of each channel.
+        to_rgb: Whether to swap the channels from BGR to RGB.
+        blending: Batch blending of MMAction2 (Mixup, CutMix), applied to the
+            clip before it is split.
+
+    Raises:
+        ValueError: If both paths are switched off.
+    """
+
+    def __init__(self,
+                 num_spatial_frames: Optional[int] = 8,
+                 grid: Optional[Size] = 4,
+                 frameset_size: Optional[Size] = None,
+                 mean: Optional[List[float]] = None,
+                 std: Optional[List[float]] = None,
+                 to_rgb: bool = False,
+                 blending: Optional[dict] = None) -> None:
+        super().__init__(
+            mean=mean,
+            std=std,
+            to_rgb=to_rgb,
+            blending=blending,
+            format_shape='NCTHW')
+        if num_spatial_frames is None and grid is None:
+            raise ValueError('num_spatial_frames and grid are both None: a '
+                             'dual-path model needs one of its paths.')
+        self.num_spatial_frames = num_spatial_frames
+        self.grid = grid
+        self.frameset_size = frameset_size
+
+    def preprocess(self,
+                   inputs: Union[List[Tensor], Dict[str, List[Tensor]]],
+                   data_samples: SampleList,
+                   training: bool = False) -> Tuple[Dict, SampleList]:
+        """Stack, split and normalise a batch.
+
+        Args:
+            inputs: One ``(M, C, T, H, W)`` tensor a video, or the output of
+                ``GridFrameset`` by name. M is clips times crops.
+            data_samples: Labels of the batch.
+            training: Whether blending applies.
+
+        Returns:
+            ``spatial`` ``(B, M, T_S, C, H, W)`` and ``temporal``
+            ``(B, M, T_G, C, H', W')``, normalised, and the data samples.
+        """
+        if isinstance(inputs, dict):
+            if training and self.blending is not None:
+                raise ValueError('blending needs whole clips: leave the '
+                                 'split to DualPathDataPreprocessor.')
+            views = {k: torch.stack(list(v)) for k, v in inputs.items()}
+        else:
+            clips = stack_batch(inputs)
+            if training and self.blending is not None:
+                clips, data_samples = self.blending(clips, data_samples)
+            views = self.split(clips.transpose(2, 3))
+        return {k: self._normalise(v) for k, v in views.items()}, data_samples
+
+    def split(self, clips: Tensor) -> Dict[str, Tensor]:
+        """``(B, M, T, C, H, W)`` -> the input of each path."""
+        views = {}
+        if self.num_spatial_frames is not None:
+            keep = spatial_indices(clips.shape[2], self.num_spatial_frames)
+            views['spatial'] = clips[:, :, keep]
+        if self.grid is not None:
+            views['temporal'] = grid_framesets(clips, self.grid,
+                                               self.frameset_size)
+        return views
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        if self.to_rgb:
+            images = images.flip(-3)
+        if not self._enable_normalize:
+            return images.float()
+        mean, std = self.mean.view(-1, 1, 1), self.std.view(-1, 1, 1)
+        return (images - mean) / std

@@ -1,0 +1,3 @@
+from .dualpath import DualPath
+
+__all__ = ['DualPath']

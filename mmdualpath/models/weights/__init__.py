@@ -1,0 +1,3 @@
+from .loading import load_pretrained, read_checkpoint
+
+__all__ = ['load_pretrained', 'read_checkpoint']
