@@ -56,8 +56,8 @@ def inject(backbone: nn.Module, adapters: Sequence[Mapping]) -> None:
     for cfg, places in plans:
         for parent, name, site in places:
             base = getattr(parent, name)
-            setattr(parent, name, MODELS.build(dict(cfg, base=base,
-                                                    site=site)))
+            setattr(parent, name,
+                    MODELS.build(dict(cfg, base=base, site=site)))
 
 
 def _choose(places: list, blocks: Optional[Sequence[int]]) -> list:
@@ -126,8 +126,8 @@ class AdaptedBackbone(BaseModule):
             id(tensor): name
             for name, tensor in tensors_of(self.base) if name not in trained
         }
-        self._fingerprint = frozen.fingerprint(
-            name for name in held.values() if name not in zeroed)
+        self._fingerprint = frozen.fingerprint(name for name in held.values()
+                                               if name not in zeroed)
 
         blocks = locate(self.base, BLOCK) if with_cp else []
         inject(self.base, adapters)

@@ -80,8 +80,7 @@ def blocks_of(backbone: nn.Module) -> List[Tuple[nn.Module, str]]:
     return [(parent, name) for parent, name, _ in found]
 
 
-def _children(module: nn.Module,
-              part: str) -> Iterator[Tuple[str, nn.Module]]:
+def _children(module: nn.Module, part: str) -> Iterator[Tuple[str, nn.Module]]:
     if part == '*':
         return module.named_children()
     return iter([(part, getattr(module, part))])
@@ -128,8 +127,8 @@ def locate(backbone: nn.Module,
         dims = _get(block, row.norm).normalized_shape[-1]
         parent, name = (holder, key) if site == BLOCK else _parent(
             block, row.paths[site])
-        places.append((parent, name,
-                       Site(site, dims, index, len(blocks), extra_tokens)))
+        places.append(
+            (parent, name, Site(site, dims, index, len(blocks), extra_tokens)))
     return places
 
 
