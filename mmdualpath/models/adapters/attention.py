@@ -38,26 +38,40 @@ class AttentionInputs(NamedTuple):
     v: Tensor
     bias: Optional[Tensor] = None
 
+    def add(self, **parts: Tensor) -> 'AttentionInputs':
+        """The same with something added to the tokens' q, k or v.
+
+        Args:
+            parts: ``(B or 1, H, N, D)`` by name; keys and values in front of
+                the tokens' own stay as they are.
+        """
+        tokens = self.q.shape[2]
+        return self._replace(
+            **{
+                name: t + F.pad(parts[name], (0, 0, t.shape[2] - tokens, 0))
+                for name, t in self._asdict().items() if name in parts
+            })
+
     def prepend(self,
                 k: Tensor,
                 v: Tensor,
-                bias: Optional[Tensor] = None) -> 'AttentionInputs':
+                positioned: bool = False) -> 'AttentionInputs':
         """The same with more keys and values in front.
 
         Args:
             k: Keys ``(B or 1, H, M', D)``.
             v: Values of the same shape.
-            bias: Their bias ``(W, H, N, M')``; None is zero.
+            positioned: Whether they are one for each token and have its bias;
+                otherwise their bias is zero.
         """
-        batch = len(self.k)
+        batch, _, tokens, _ = self.q.shape
         keys = torch.cat((k.expand(batch, -1, -1, -1), self.k), 2)
         values = torch.cat((v.expand(batch, -1, -1, -1), self.v), 2)
-        if self.bias is None:
-            bias = None
-        elif bias is None:
-            bias = F.pad(self.bias, (k.shape[2], 0))
-        else:
-            bias = torch.cat((bias, self.bias), -1)
+        bias = self.bias
+        if bias is not None and positioned:
+            bias = torch.cat((bias[..., -tokens:], bias), -1)
+        elif bias is not None:
+            bias = F.pad(bias, (k.shape[2], 0))
         return AttentionInputs(self.q, keys, values, bias)
 
     def attend(self,

@@ -84,11 +84,8 @@ class PATT(AttentionAdapter):
         delta = self.scale * self.up(torch.tanh(self.down(z)))
         parts = map(self.heads, delta.chunk(len(self.on), -1))
         if self.concat:
-            return frozen.prepend(*parts, bias=frozen.bias)
-        return frozen._replace(**{
-            name: getattr(frozen, name) + part
-            for name, part in zip(self.on, parts)
-        })
+            return frozen.prepend(*parts, positioned=True)
+        return frozen.add(**dict(zip(self.on, parts)))
 
     def _tokens_for(self, x: Tensor) -> Tensor:
         if x.shape[1] > len(self.tokens):
