@@ -101,8 +101,7 @@ class AttentionInputs(NamedTuple):
 def _separate_qv_bias(attn: nn.Module, x: Tensor) -> Tensor:
     if not hasattr(attn, 'q_bias'):
         return attn.qkv(x)
-    bias = torch.cat((attn.q_bias, torch.zeros_like(attn.v_bias),
-                      attn.v_bias))
+    bias = torch.cat((attn.q_bias, torch.zeros_like(attn.v_bias), attn.v_bias))
     return F.linear(x, attn.qkv.weight, bias)
 
 
@@ -127,13 +126,12 @@ class Layout:
         dropout: Dropout rate of the attention weights.
         project: Output projection.
     """
-    qkv: Callable[[nn.Module, Tensor], Tensor] = (
-        lambda attn, x: attn.qkv(x))
+    qkv: Callable[[nn.Module, Tensor], Tensor] = (lambda attn, x: attn.qkv(x))
     bias: Optional[Callable[[nn.Module, int], Tensor]] = None
     scale: Callable[[nn.Module], Optional[float]] = lambda attn: attn.scale
     dropout: Callable[[nn.Module], float] = lambda attn: attn.attn_drop.p
-    project: Callable[[nn.Module, Tensor], Tensor] = (
-        lambda attn, y: attn.proj_drop(attn.proj(y)))
+    project: Callable[[nn.Module, Tensor],
+                      Tensor] = (lambda attn, y: attn.proj_drop(attn.proj(y)))
 
 
 LAYOUTS: Dict[type, Layout] = {
@@ -184,8 +182,8 @@ class AttentionAdapter(Adapter):
 
     def heads(self, x: Tensor) -> Tensor:
         """``(..., N, C) -> (..., H, N, D)``."""
-        return x.unflatten(-1, (self.attention.num_heads, -1)).transpose(
-            -2, -3)
+        return x.unflatten(-1,
+                           (self.attention.num_heads, -1)).transpose(-2, -3)
 
     def inputs(self,
                x: Tensor,
@@ -204,8 +202,8 @@ class AttentionAdapter(Adapter):
         if layout.bias is None:
             return AttentionInputs(q, k, v)
         bias = layout.bias(self.base, x.shape[1])[None]
-        return AttentionInputs(
-            q, k, v, bias if mask is None else bias + mask[:, None])
+        return AttentionInputs(q, k, v,
+                               bias if mask is None else bias + mask[:, None])
 
     def forward(self, x: Tensor, mask: Optional[Tensor] = None) -> Tensor:
         """``(B, N, C) -> same``, with a shift mask ``(W, N, N)``."""

@@ -54,5 +54,5 @@ class PrefixTuning(AttentionAdapter):
                mask: Optional[Tensor] = None) -> AttentionInputs:
         """q, k, v and bias with the prefixes in front."""
         prefixes = self.up(torch.tanh(self.down(self.tokens)))[None]
-        return super().inputs(x, mask).prepend(
-            *map(self.heads, prefixes.chunk(2, -1)))
+        return super().inputs(
+            x, mask).prepend(*map(self.heads, prefixes.chunk(2, -1)))
