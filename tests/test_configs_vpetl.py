@@ -89,9 +89,14 @@ def test_a_config_trains_what_it_should(name):
     assert any('head' in k for k in changed) != head_is_frozen
     method = name.split('_')[0].split('-')[0]
     marks = dict(
-        bapat=('.up.', ), patt=('.up.', ), adaptformer=('.adapter.up.', ),
-        prefix=('.tokens', ), bitfit=('.norm1.bias', ), linear=(),
-        full=('.norm1.weight', ), qkv=('.qkv.weight', ),
+        bapat=('.up.', ),
+        patt=('.up.', ),
+        adaptformer=('.adapter.up.', ),
+        prefix=('.tokens', ),
+        bitfit=('.norm1.bias', ),
+        linear=(),
+        full=('.norm1.weight', ),
+        qkv=('.qkv.weight', ),
         mlp=('.mlp.fc1.weight', ))[method]
     for mark in marks:
         assert any(mark in k for k in changed), mark
@@ -151,12 +156,14 @@ def count(name: str, monkeypatch, **backbone) -> dict:
     })
     # Meta tensors have no values to log or to read drop path rates from.
     monkeypatch.setattr(BaseModule, 'init_weights', lambda self: None)
-    monkeypatch.setattr(torch, 'linspace', partial(torch.linspace,
-                                                   device='cpu'))
+    monkeypatch.setattr(torch, 'linspace',
+                        partial(torch.linspace, device='cpu'))
     with torch.device('meta'):
         model = MODELS.build(copy.deepcopy(cfg.model))
-    sizes = {k: p.numel() for k, p in model.named_parameters()
-             if p.requires_grad}
+    sizes = {
+        k: p.numel()
+        for k, p in model.named_parameters() if p.requires_grad
+    }
     head = sum(n for k, n in sizes.items() if 'head' in k)
     total = sum(p.numel() for p in model.parameters())
     return dict(

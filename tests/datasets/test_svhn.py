@@ -24,8 +24,7 @@ def digits(tmp_path, monkeypatch):
     for split in ('train', 'test'):
         savemat(tmp_path / f'{split}_32x32.mat', dict(X=images, y=labels))
     # These are not the published files.
-    monkeypatch.setattr(TorchvisionSVHN, '_check_integrity',
-                        lambda self: True)
+    monkeypatch.setattr(TorchvisionSVHN, '_check_integrity', lambda self: True)
     return tmp_path, images, labels
 
 
@@ -49,10 +48,7 @@ def test_an_image_config_runs_with_mmpretrains_parts(digits, tmp_path):
     cfg = Config.fromfile(CONFIG)
     cfg.model.backbone.backbone.update(
         arch=dict(
-            embed_dims=16,
-            num_layers=2,
-            num_heads=2,
-            feedforward_channels=32),
+            embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32),
         init_cfg=dict(type='RandomWeights'))
     cfg.model.neck.input_features = cfg.model.head.in_channels = 16
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

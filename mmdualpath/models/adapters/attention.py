@@ -38,19 +38,27 @@ class AttentionInputs(NamedTuple):
     v: Tensor
     bias: Optional[Tensor] = None
 
-    def add(self, **parts: Tensor) -> 'AttentionInputs':
+    def add(self,
+            q: Optional[Tensor] = None,
+            k: Optional[Tensor] = None,
+            v: Optional[Tensor] = None) -> 'AttentionInputs':
         """The same with something added to the tokens' q, k or v.
 
         Args:
-            parts: ``(B or 1, H, N, D)`` by name; keys and values in front of
-                the tokens' own stay as they are.
+            q: ``(B or 1, H, N, D)``, or None to add nothing.
+            k: The same for keys; those in front of the tokens' stay as they
+                are.
+            v: The same for values.
         """
         tokens = self.q.shape[2]
-        return self._replace(
-            **{
-                name: t + F.pad(parts[name], (0, 0, t.shape[2] - tokens, 0))
-                for name, t in self._asdict().items() if name in parts
-            })
+
+        def plus(to: Tensor, part: Optional[Tensor]) -> Tensor:
+            if part is None:
+                return to
+            return to + F.pad(part, (0, 0, to.shape[2] - tokens, 0))
+
+        return AttentionInputs(
+            plus(self.q, q), plus(self.k, k), plus(self.v, v), self.bias)
 
     def prepend(self,
                 k: Tensor,

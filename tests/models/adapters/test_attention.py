@@ -122,8 +122,8 @@ def attention_with(adapters: list, x: torch.Tensor, attn: nn.Module,
         elif isinstance(a, PATT):
             source = z
             if a.tokens is not None:
-                number_inside = (inside[:, 0] * window[1]
-                                 + inside[:, 1]) * window[2] + inside[:, 2]
+                number_inside = (inside[:, 0] * window[1] +
+                                 inside[:, 1]) * window[2] + inside[:, 2]
                 source = a.tokens[number_inside]
             parts = (a.scale * mlp(source)).chunk(len(a.on), -1)
             for name, part in zip(a.on, parts):
@@ -133,8 +133,9 @@ def attention_with(adapters: list, x: torch.Tensor, attn: nn.Module,
                 front[name].insert(0, part.expand(batch, -1, -1))
             bias = F.pad(bias, (len(a.tokens), 0))
     q, k, v = (
-        torch.cat(front.get(n, []) + [qkv[n]], 1).unflatten(
-            -1, (attn.num_heads, -1)).transpose(1, 2) for n in 'qkv')
+        torch.cat(front.get(n, []) + [qkv[n]],
+                  1).unflatten(-1, (attn.num_heads, -1)).transpose(1, 2)
+        for n in 'qkv')
     scores = q @ k.transpose(-1, -2) / q.shape[-1]**0.5 + bias
     y = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
     y = y @ attn.proj.weight.T + attn.proj.bias
@@ -236,11 +237,13 @@ def test_exactly_the_adapters_train_and_are_saved(kind, adapters, names):
         videomae='blocks.{}.attn',
         swin='stages.{}.blocks.{}.attn.w_msa',
         vswin='layers.{}.blocks.{}.attn')[kind]
-    places = [(i, ) for i in range(3)] if kind in (
-        'vit', 'videomae') else [(i, j) for i in range(2) for j in range(2)]
+    places = [(i, ) for i in range(3)] if kind in ('vit', 'videomae') else [
+        (i, j) for i in range(2) for j in range(2)
+    ]
     expected = {
         f'base.{row.format(*place)}.{name}'
-        for place in places for name in names
+        for place in places
+        for name in names
     }
     assert {n for n, p in model.named_parameters() if p.requires_grad} \
         == expected
@@ -289,6 +292,16 @@ def test_frozen_weights_may_be_stored_in_bfloat16(kind):
     torch.testing.assert_close(*results, rtol=0.1, atol=0.1)
 
 
+@pytest.mark.parametrize('kind', BACKBONES)
+def test_models_compile_into_one_graph(kind):
+    torch._dynamo.reset()
+    model = AdaptedBackbone(BACKBONES[kind],
+                            at_msa(ADAPTERS['prefix under PATT'])).eval()
+    x = torch.randn(INPUTS[kind])
+    compiled = torch.compile(model, fullgraph=True, backend='eager')
+    torch.testing.assert_close(compiled(x), model(x))
+
+
 def test_dropout_of_the_attention_is_kept():
     cfg = dict(BACKBONES['vswin'], attn_drop_rate=0.5)
     model = AdaptedBackbone(cfg, [dict(type='PATT', site='msa')])
@@ -327,8 +340,8 @@ def test_a_wrapped_attention_is_refused():
 
 
 def test_too_few_tokens_are_told():
-    model = AdaptedBackbone(
-        BACKBONES['vit'], [dict(type='PATT', site='msa', num_tokens=16)])
+    model = AdaptedBackbone(BACKBONES['vit'],
+                            [dict(type='PATT', site='msa', num_tokens=16)])
     with pytest.raises(ValueError, match='17 tokens'):
         model(torch.randn(INPUTS['vit']))
 
