@@ -41,8 +41,7 @@ TABLE: Dict[str, Sites] = {
     Sites(
         blocks='layers.*',
         norm='ln1',
-        paths=dict(
-            attn='attn', msa='attn', qkv='attn.qkv', mlp='ffn.layers')),
+        paths=dict(attn='attn', msa='attn', qkv='attn.qkv', mlp='ffn.layers')),
     # In Swin an attention adapter of DualPath stands on plain windows alone.
     'mmpretrain.models.backbones.swin_transformer.SwinTransformer':
     Sites(
