@@ -154,12 +154,7 @@ def count(name: str, monkeypatch, **backbone) -> dict:
         f'model.backbone.{k}': v
         for k, v in backbone.items()
     })
-    # Meta tensors have no values to log or to read drop path rates from.
-    monkeypatch.setattr(BaseModule, 'init_weights', lambda self: None)
-    monkeypatch.setattr(torch, 'linspace',
-                        partial(torch.linspace, device='cpu'))
-    with torch.device('meta'):
-        model = MODELS.build(copy.deepcopy(cfg.model))
+    model = build_structure(cfg.model)
     sizes = {
         k: p.numel()
         for k, p in model.named_parameters() if p.requires_grad
