@@ -88,8 +88,8 @@ class FrozenBackbone:
             source = Source('random', f'seed {seed}')
             if not next(module.parameters()).is_meta:
                 print_log(
-                    f'The frozen {cfg["type"]} has random weights (seed {seed}), '
-                    'as its config asks.',
+                    f'The frozen {cfg["type"]} has random weights (seed '
+                    f'{seed}), as its config asks.',
                     logger='current')
         else:
             raise ValueError(
