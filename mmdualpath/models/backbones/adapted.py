@@ -149,6 +149,14 @@ class AdaptedBackbone(BaseModule):
         """Nothing: weights are loaded and adapters initialised already."""
         self._is_init = True
 
+    def train(self, mode: bool = True) -> 'AdaptedBackbone':
+        """As of any module; the running statistics that are frozen stay."""
+        super().train(mode)
+        for name, part in self.named_modules():
+            if f'{name}.running_mean' in self._frozen:
+                part.eval()
+        return self
+
     def forward(self, x: Tensor) -> Tensor:
         """Features of the last stage.
 
