@@ -241,15 +241,15 @@ class Block(nn.Module):
 @contextmanager
 def _kept_statistics(module: nn.Module) -> Iterator[None]:
     """Keep a recomputation from counting a batch a second time."""
-    norms = [m for m in module.modules() if isinstance(m, _BatchNorm)
-             and m.training and m.track_running_stats]
-    for norm in norms:
-        norm.track_running_stats = False
+    kept = [(m, m.momentum, m.num_batches_tracked) for m in module.modules()
+            if isinstance(m, _BatchNorm)]
+    for norm, _, _ in kept:
+        norm.momentum, norm.num_batches_tracked = 0., None
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, momentum, batches in kept:
+            norm.momentum, norm.num_batches_tracked = momentum, batches
 
 
 class PatchEmbed(nn.Module):
