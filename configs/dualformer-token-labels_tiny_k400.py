@@ -16,4 +16,6 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='work_dirs/dualformer_base_k400/epoch_30.pth')))
-optim_wrapper = dict(accumulative_counts=2)  # batches of 256
+# 8 GPUs x 16 clips x 2 steps
+optim_wrapper = dict(accumulative_counts=2)
+auto_scale_lr = dict(enable=False, base_batch_size=256)

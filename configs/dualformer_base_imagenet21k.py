@@ -29,10 +29,7 @@ train_cfg = dict(max_epochs=max_epochs)
 optim_wrapper = dict(optimizer=dict(lr=5e-4, weight_decay=0.01))
 param_scheduler = [
     dict(
-        type='LinearLR',
-        start_factor=1e-3,
-        end=5,
-        convert_to_iter_based=True),
+        type='LinearLR', start_factor=1e-3, end=5, convert_to_iter_based=True),
     dict(
         type='LinearLR',
         start_factor=1.,

@@ -15,5 +15,4 @@ model = dict(
     cls_head=dict(in_channels=1024))
 # 8 GPUs x 8 clips x 2 steps
 train_dataloader = dict(batch_size=8)
-optim_wrapper = dict(
-    accumulative_counts=2, optimizer=dict(weight_decay=0.05))
+optim_wrapper = dict(accumulative_counts=2, optimizer=dict(weight_decay=0.05))

@@ -26,8 +26,7 @@ _base_.val_dataloader.dataset.pipeline[1].frame_interval = 4
 _base_.test_dataloader.dataset.pipeline[1].frame_interval = 4
 _base_.test_dataloader.dataset.pipeline[4].type = 'ThreeCrop'
 
-optim_wrapper = dict(
-    accumulative_counts=4, optimizer=dict(weight_decay=0.1))
+optim_wrapper = dict(accumulative_counts=4, optimizer=dict(weight_decay=0.1))
 max_epochs = 16
 train_cfg = dict(max_epochs=max_epochs, val_interval=2)
 _base_.param_scheduler[0].end = 1

@@ -12,8 +12,8 @@ optim_wrapper = dict(
         type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.02),
     paramwise_cfg=dict(
         norm_decay_mult=0.,
-        custom_keys=dict(
-            head=dict(lr_mult=10.), position=dict(decay_mult=0.))))
+        custom_keys=dict(head=dict(lr_mult=10.),
+                         position=dict(decay_mult=0.))))
 
 param_scheduler = [
     dict(

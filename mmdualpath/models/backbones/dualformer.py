@@ -114,8 +114,7 @@ class LocalAttention(nn.Module):
         if not any(s % w for s, w in zip(shape, self.window)):
             return None
         inside = torch.ones(1, 1, *shape, device=device)
-        inside = to_windows(
-            pad_to_multiple(inside, self.window), self.window)
+        inside = to_windows(pad_to_multiple(inside, self.window), self.window)
         return inside.bool()[:, None, None, :, 0].repeat(batch, 1, 1, 1)
 
 
@@ -181,18 +180,25 @@ class GlobalAttention(nn.Module):
         """``(B, N, C) -> same``, N tokens being a map of size ``shape``."""
         priors = self.norm(self.priors(x, shape))
         q = self.q(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-        k, v = self.kv(priors).unflatten(
-            -1, (2, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        k, v = self.kv(priors).unflatten(-1, (2, self.num_heads, -1)).permute(
+            2, 0, 3, 1, 4)
         y = F.scaled_dot_product_attention(q, k, v)
         return self.proj(y.transpose(1, 2).flatten(2))
 
 
-def _depthwise(dims: int, kernel: Shape, stride: Optional[Shape] = None,
+def _depthwise(dims: int,
+               kernel: Shape,
+               stride: Optional[Shape] = None,
                padding: int = 0) -> nn.Module:
     kernel = tuple(kernel)
     return build_conv_layer(
-        dict(type=f'Conv{len(kernel)}d'), dims, dims, kernel,
-        stride=stride or kernel, padding=padding, groups=dims)
+        dict(type=f'Conv{len(kernel)}d'),
+        dims,
+        dims,
+        kernel,
+        stride=stride or kernel,
+        padding=padding,
+        groups=dims)
 
 
 class Block(nn.Module):
@@ -261,13 +267,15 @@ class PatchEmbed(nn.Module):
         patch_size: Size of a patch along each axis.
     """
 
-    def __init__(self, in_channels: int, dims: int,
-                 patch_size: Shape) -> None:
+    def __init__(self, in_channels: int, dims: int, patch_size: Shape) -> None:
         super().__init__()
         self.patch_size = tuple(patch_size)
         self.proj = build_conv_layer(
-            dict(type=f'Conv{len(patch_size)}d'), in_channels, dims,
-            self.patch_size, stride=self.patch_size)
+            dict(type=f'Conv{len(patch_size)}d'),
+            in_channels,
+            dims,
+            self.patch_size,
+            stride=self.patch_size)
         self.norm = nn.LayerNorm(dims)
 
     def forward(self, maps: Tensor) -> Tuple[Tensor, Shape]:
@@ -286,8 +294,8 @@ class PositionGenerator(nn.Module):
 
     def __init__(self, dims: int, axes: int) -> None:
         super().__init__()
-        self.conv = _depthwise(dims, (3, ) * axes, stride=(1, ) * axes,
-                               padding=1)
+        self.conv = _depthwise(
+            dims, (3, ) * axes, stride=(1, ) * axes, padding=1)
 
     def forward(self, x: Tensor, shape: Shape) -> Tensor:
         """``(B, N, C) -> same``, N tokens being a map of size ``shape``."""
@@ -371,23 +379,26 @@ class DualFormer(BaseModule):
         ValueError: If an argument is of another form.
     """
 
-    def __init__(self,
-                 arch: Union[str, dict] = 'tiny',
-                 axes: int = 3,
-                 patch_size: Shape = (2, 4, 4),
-                 window: Shape = (8, 7, 7),
-                 fine_sizes: Sequence[Shape] = ((8, 7, 7), (8, 7, 7),
-                                                (8, 7, 7), (16, 7, 7)),
-                 coarse_kernels: Sequence[Optional[Sequence[Shape]]] = (
-                     ((1, 7, 7), (4, 2, 2)), ((1, 7, 7), (4, 1, 1)), None,
-                     None),
-                 fine_kernels: Optional[Sequence[Optional[Shape]]] = None,
-                 mlp_ratio: int = 4,
-                 drop_path_rate: float = 0.,
-                 with_cp: bool = False,
-                 init_cfg: Union[dict, Sequence[dict]] = dict(
-                     type='TruncNormal', layer='Linear', std=0.02)
-                 ) -> None:
+    def __init__(
+        self,
+        arch: Union[str, dict] = 'tiny',
+        axes: int = 3,
+        patch_size: Shape = (2, 4, 4),
+        window: Shape = (8, 7, 7),
+        fine_sizes: Sequence[Shape] = ((8, 7, 7), (8, 7, 7), (8, 7, 7), (16, 7,
+                                                                         7)),
+        coarse_kernels: Sequence[Optional[Sequence[Shape]]] = (((1, 7, 7),
+                                                                (4, 2, 2)),
+                                                               ((1, 7, 7),
+                                                                (4, 1, 1)),
+                                                               None, None),
+        fine_kernels: Optional[Sequence[Optional[Shape]]] = None,
+        mlp_ratio: int = 4,
+        drop_path_rate: float = 0.,
+        with_cp: bool = False,
+        init_cfg: Union[dict, Sequence[dict]] = dict(
+            type='TruncNormal', layer='Linear', std=0.02)
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
         if axes not in (2, 3):
             raise ValueError(f'axes={axes}: DualFormer takes videos (3) or '
@@ -395,8 +406,8 @@ class DualFormer(BaseModule):
         arch = _arch(arch)
         depths = arch['depths']
         fine_kernels = fine_kernels or [None] * len(depths)
-        for name, value in (('fine_sizes', fine_sizes),
-                            ('coarse_kernels', coarse_kernels),
+        for name, value in (('fine_sizes', fine_sizes), ('coarse_kernels',
+                                                         coarse_kernels),
                             ('fine_kernels', fine_kernels)):
             if len(value) != len(depths):
                 raise ValueError(f'{name} has {len(value)} entries for '
@@ -436,8 +447,10 @@ class DualFormer(BaseModule):
         init_cfg = self.init_cfg
         if isinstance(init_cfg, dict) and init_cfg['type'] == 'Pretrained':
             load_pretrained(
-                self, **{k: v
-                         for k, v in init_cfg.items() if k != 'type'})
+                self, **{
+                    k: v
+                    for k, v in init_cfg.items() if k != 'type'
+                })
             self._is_init = True
         else:
             super().init_weights()

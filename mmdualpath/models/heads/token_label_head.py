@@ -34,14 +34,15 @@ class TokenLabelHead(BaseModule):
         ValueError: If there are not ``topk`` classes.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: int,
-                 topk: int = 5,
-                 loss_weight: float = 0.5,
-                 dropout: float = 0.5,
-                 init_cfg: dict = dict(
-                     type='TruncNormal', layer='Linear', std=0.02)) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        topk: int = 5,
+        loss_weight: float = 0.5,
+        dropout: float = 0.5,
+        init_cfg: dict = dict(type='TruncNormal', layer='Linear', std=0.02)
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
         if not 1 <= topk <= num_classes:
             raise ValueError(f'topk={topk}: give a number from 1 to the '

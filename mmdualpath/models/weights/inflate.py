@@ -23,9 +23,9 @@ def inflate(tensors: StateDict, own: Mapping[str, Tensor]) -> StateDict:
             All others stay as they are.
     """
     return {
-        name: _repeat(tensor, own[name].shape[2])
-        if name in own and tensor.dim() == 4 and own[name].dim() == 5 else
-        tensor
+        name:
+        _repeat(tensor, own[name].shape[2]) if name in own
+        and tensor.dim() == 4 and own[name].dim() == 5 else tensor
         for name, tensor in tensors.items()
     }
 

@@ -97,22 +97,22 @@ def depthwise(maps, conv):
 
 @pytest.mark.parametrize('learned', [False, True])
 @pytest.mark.parametrize('coarse', [False, True])
-@pytest.mark.parametrize(
-    'shape, fine, first, second',
-    [((4, 8, 8), (2, 4, 4), (1, 4, 4), (2, 2, 1)),
-     ((8, 8), (4, 4), (2, 2), (2, 2)), ((4, 9, 10), (2, 3, 5), (1, 4, 4),
-                                        (4, 2, 2))])
+@pytest.mark.parametrize('shape, fine, first, second',
+                         [((4, 8, 8), (2, 4, 4), (1, 4, 4), (2, 2, 1)),
+                          ((8, 8), (4, 4), (2, 2), (2, 2)),
+                          ((4, 9, 10), (2, 3, 5), (1, 4, 4), (4, 2, 2))])
 def test_global_attention_reads_the_pyramid(shape, fine, first, second, coarse,
                                             learned):
     kernel = [s // f for s, f in zip(shape, fine)]
-    attention = GlobalAttention(12, 3, fine, (first, second) if coarse else
-                                None, kernel if learned else None).eval()
+    attention = GlobalAttention(12, 3, fine,
+                                (first, second) if coarse else None,
+                                kernel if learned else None).eval()
     x = torch.randn(2, torch.Size(shape).numel(), 12)
     maps = x.transpose(1, 2).reshape(2, 12, *shape)
 
     levels = [
-        depthwise(maps, attention.levels[0])
-        if learned else average(maps, fine)
+        depthwise(maps, attention.levels[0]) if learned else average(
+            maps, fine)
     ]
     if coarse:
         conv1, norm, _, conv2 = attention.levels[1]
@@ -123,8 +123,8 @@ def test_global_attention_reads_the_pyramid(shape, fine, first, second, coarse,
         levels.append(depthwise(y.clamp(min=0).movedim(-1, 1), conv2))
     priors = torch.cat([level.flatten(2) for level in levels], 2)
     priors = priors.transpose(1, 2)
-    priors = (priors - priors.mean(-1, keepdim=True)) / (priors.var(
-        -1, unbiased=False, keepdim=True) + 1e-5).sqrt()
+    priors = (priors - priors.mean(-1, keepdim=True)) / (
+        priors.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt()
     k, v = attention.kv(priors).chunk(2, -1)
     expected = attention.proj(softmax_attention(attention.q(x), k, v, 3))
     torch.testing.assert_close(attention(x, shape), expected)
@@ -141,6 +141,7 @@ def test_global_attention_reads_the_pyramid(shape, fine, first, second, coarse,
         ('base', 88, 14.7, None),
     ])
 def test_counts_of_the_paper(arch, millions, gflops_image, gflops_clip):
+
     def giga_macs(axes, size):
         with torch.device('meta'):
             network = DualFormer(arch, axes=axes).eval()
@@ -178,7 +179,9 @@ def test_the_blocks_of_the_paper():
                                              (16, 14, 14), (16, 7, 7)]):
         attn = stage.blocks[1].attn
         x = torch.empty(
-            1, torch.Size(shape).numel(), len(stage.patch_embed.norm.weight),
+            1,
+            torch.Size(shape).numel(),
+            len(stage.patch_embed.norm.weight),
             device='meta')
         keys.append(attn.priors(x, shape).shape[1])
     fine, coarse = 8 * 7 * 7, 4 * 4 * 4
@@ -211,7 +214,8 @@ def test_positions_follow_the_first_block():
         expected = expected + part * conv.weight[:, 0, t, y_, x_].view(
             -1, 1, 1, 1)
     torch.testing.assert_close(
-        stage.position(first, shape), expected.flatten(2).transpose(1, 2))
+        stage.position(first, shape),
+        expected.flatten(2).transpose(1, 2))
 
 
 class TestInflation:
@@ -220,8 +224,7 @@ class TestInflation:
     def networks(self, tmp_path):
         """An image network and the video network its weights make."""
         options = dict(
-            fine_sizes=((2, 2, 2), (2, 2, 2)),
-            fine_kernels=((2, 4, 4), None))
+            fine_sizes=((2, 2, 2), (2, 2, 2)), fine_kernels=((2, 4, 4), None))
         image = build(axes=2, **options)
         state = {f'backbone.{k}': v for k, v in image.state_dict().items()}
         state['head.fc.weight'] = torch.zeros(3, 32)
@@ -287,8 +290,7 @@ class TestInflation:
         tokens = self.still(x).flatten(2).transpose(1, 2)
         out = video.stages[0].position(tokens, (8, 8, 8))
         inner = out.reshape(2, 8, 64, 16)[:, 1:-1]
-        torch.testing.assert_close(inner,
-                                   expected[:, None].expand_as(inner))
+        torch.testing.assert_close(inner, expected[:, None].expand_as(inner))
 
     def test_moving_clip_differs(self, networks, frames):
         video = networks[1]
@@ -302,7 +304,10 @@ class TestInflation:
         del state['stages.0.position.conv.weight']
         torch.save(state, tmp_path / 'image.pth')
         network = DualFormer(
-            **{k: v for k, v in TINY.items() if k != 'type'},
+            **{
+                k: v
+                for k, v in TINY.items() if k != 'type'
+            },
             init_cfg=dict(
                 type='Pretrained', checkpoint=str(tmp_path / 'image.pth')))
         with pytest.raises(ValueError, match='stages.0.position.conv.weight'):
@@ -401,8 +406,8 @@ def test_an_image_classifier():
                 type='ImageClassifier',
                 backbone=dict(TINY, type='mmaction.DualFormer', axes=2),
                 neck=dict(type='GlobalAveragePooling'),
-                head=dict(
-                    type='LinearClsHead', num_classes=3, in_channels=32)))
+                head=dict(type='LinearClsHead', num_classes=3,
+                          in_channels=32)))
         losses = model(
             torch.randn(2, 3, 32, 32),
             [DataSample().set_gt_label(i) for i in (0, 2)],
@@ -456,7 +461,8 @@ class TestAdapters:
         own = dict(model.named_parameters())
         own.update(model.named_buffers())
         bare.load_state_dict({
-            name.replace('.base', '').replace('base.', '', 1): own[name]
+            name.replace('.base', '').replace('base.', '', 1):
+            own[name]
             for name in model.frozen_names()
         })
         x = clips() if axes == 3 else torch.randn(2, 3, 32, 32)
@@ -464,14 +470,15 @@ class TestAdapters:
         model.train()
         out = model(x)
         # Also while training: batch statistics are the frozen network's.
-        torch.testing.assert_close(out,
-                                   expected if axes == 3 else expected[0])
+        torch.testing.assert_close(out, expected if axes == 3 else expected[0])
         out.square().mean().backward()
         grads = {n for n, p in model.named_parameters() if p.grad is not None}
         assert len(grads) == 2 * 6 * 4
         assert all('.adapter.' in n for n in grads)
         after = dict(model.named_buffers())
         for name, buffer in bare.named_buffers():
-            match, = [n for n in after if n.replace('.base', '').replace(
-                'base.', '', 1) == name]
+            match, = [
+                n for n in after
+                if n.replace('.base', '').replace('base.', '', 1) == name
+            ]
             assert torch.equal(after[match], buffer)

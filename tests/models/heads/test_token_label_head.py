@@ -36,10 +36,8 @@ def test_loss(shape, topk, weight):
 def test_published_settings():
     head = TokenLabelHead(400, 8)
     assert (head.topk, head.loss_weight) == (5, 0.5)
-    widths = [
-        (layer.in_features, layer.out_features) for layer in head.layers
-        if isinstance(layer, torch.nn.Linear)
-    ]
+    widths = [(layer.in_features, layer.out_features) for layer in head.layers
+              if isinstance(layer, torch.nn.Linear)]
     assert widths == [(8, 16), (16, 32), (32, 400)]
 
 

@@ -103,8 +103,11 @@ def test_checkpoints_are_those_of_the_student():
             backbone=DUALFORMER,
             cls_head=dict(HEAD, in_channels=16)))
     extra = set(build().state_dict()) - set(plain.state_dict())
-    assert extra == {f'token_head.layers.{i}.{k}' for i in (0, 3, 6)
-                     for k in ('weight', 'bias')}
+    assert extra == {
+        f'token_head.layers.{i}.{k}'
+        for i in (0, 3, 6)
+        for k in ('weight', 'bias')
+    }
 
 
 def test_a_trained_model_is_tested_without_its_teacher(clips, samples):
@@ -119,8 +122,10 @@ def test_a_trained_model_is_tested_without_its_teacher(clips, samples):
 
 
 def test_the_teachers_file_is_loaded(tmp_path):
-    teacher = MODELS.build({k: v for k, v in TEACHER.items()
-                            if k != 'init_cfg'})
+    teacher = MODELS.build({
+        k: v
+        for k, v in TEACHER.items() if k != 'init_cfg'
+    })
     file = tmp_path / 'teacher.pth'
     init_cfg = dict(type='Pretrained', checkpoint=str(file))
     torch.save(dict(state_dict=teacher.state_dict()), file)
