@@ -144,6 +144,7 @@ class AdaptedBackbone(BaseModule):
             self._store_frozen(getattr(torch, frozen_dtype))
         self._register_state_dict_hook(_drop_frozen)
         self._register_load_state_dict_pre_hook(self._complete)
+        self.train()
 
     def init_weights(self) -> None:
         """Nothing: weights are loaded and adapters initialised already."""

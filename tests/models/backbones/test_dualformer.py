@@ -71,6 +71,14 @@ def test_local_attention_stays_in_its_window(shape, window):
     torch.testing.assert_close(attention(x, shape), expected)
 
 
+def test_global_attention_to_the_map_itself():
+    attention = GlobalAttention(12, 3, (4, 4), None, (1, 1))
+    x = torch.randn(2, 30, 12)
+    k, v = attention.kv(x).chunk(2, -1)
+    expected = attention.proj(softmax_attention(attention.q(x), k, v, 3))
+    torch.testing.assert_close(attention(x, (5, 6)), expected)
+
+
 def average(maps, size):
     """Means over equal boxes: (B, C, *S) -> (B, C, *size)."""
     out = maps.new_empty(*maps.shape[:2], *size)
@@ -202,8 +210,9 @@ def test_positions_follow_the_first_block():
     stage, seen = network.stages[0], []
     stage.position.register_forward_pre_hook(
         lambda module, args: seen.append(args[0]))
-    y, shape = stage(x)
-    first = stage.blocks[0](*stage.patch_embed(x))
+    tokens, shape = stage.patch_embed(x)
+    stage(tokens, shape)
+    first = stage.blocks[0](tokens, shape)
     torch.testing.assert_close(seen, [first])
     maps = first.transpose(1, 2).reshape(2, 16, *shape)
     conv = stage.position.conv
@@ -315,10 +324,12 @@ class TestInflation:
 
 
 @pytest.mark.parametrize('options, size, message', [
-    (dict(), (2, 32, 32), r'2 x 32 x 32 pixels .* stage 1 .* needs 2 x 4 x 4'),
-    (dict(), (4, 32, 32), r'stage 2 .*2 x 4 x 4 tokens .* needs 4 x 2 x 2'),
-    (dict(), (8, 32, 8), r'8 x 32 x 8 pixels .* stage 1'),
-    (dict(axes=2), (8, 32, 32), r'axes=2 takes inputs of 4 dimensions'),
+    (dict(), (2, 32, 32), '2 x 32 x 32 pixels are 1 x 8 x 8 tokens in stage 1 '
+     '.* needs 2 x 4 x 4'),
+    (dict(),
+     (4, 32, 32), 'are 2 x 4 x 4 tokens in stage 2 .* needs 4 x 2 x 2'),
+    (dict(), (8, 32, 8), '8 x 32 x 8 pixels .* stage 1'),
+    (dict(axes=2), (8, 32, 32), 'axes=2 takes inputs of 4 dimensions'),
 ])
 def test_inputs_that_do_not_fit(options, size, message):
     with pytest.raises(ValueError, match=message):
@@ -446,6 +457,26 @@ class TestAdapters:
         (parent, name, where), = locate(network, 'stem')
         assert getattr(parent, name) is network.stages[0].patch_embed
         assert where.dims == 16
+
+    def test_both_paths_of_dualpath(self):
+        """The image network under DualPath, framesets and frames."""
+        model = MODELS.build(
+            dict(
+                type='DualPathBackbone',
+                backbone=dict(self.FROZEN, axes=2),
+                spatial=dict(adapters=[
+                    dict(type='ParallelAdapter', site='mlp', width=4)
+                ]),
+                temporal=dict(adapters=[
+                    dict(type='FramesetPositions', site='stem'),
+                    dict(type='SerialAdapter', site='attn', width=4)
+                ])))
+        frames = torch.randn(2, 4, 3, 32, 32)
+        out = model(spatial=frames, temporal=frames[:, :1])
+        assert out.shape == (2, 2 * 32)
+        maps = model.spatial.base.eval()(frames.flatten(0, 1))[0]
+        expected = maps.reshape(2, 4, 32, 16).mean((1, 3))
+        torch.testing.assert_close(out[:, :32], expected)
 
     @pytest.mark.parametrize('axes', [2, 3])
     @pytest.mark.parametrize('with_cp', [False, True])
