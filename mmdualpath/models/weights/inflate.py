@@ -3,11 +3,11 @@
 Paper: Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset,
 CVPR 2017. https://arxiv.org/abs/1705.07750
 """
-from typing import Mapping
+from typing import Dict, Mapping
 
 from torch import Tensor
 
-from .formats import StateDict
+StateDict = Dict[str, Tensor]
 
 
 def inflate(tensors: StateDict, own: Mapping[str, Tensor]) -> StateDict:

@@ -196,6 +196,12 @@ def test_the_blocks_of_the_paper():
     assert keys == [fine + coarse, fine + coarse, fine, 16 * 7 * 7]
 
 
+def test_stochastic_depth_grows():
+    network = build(drop_path_rate=0.5)
+    rates = [b.drop_path.drop_prob for s in network.stages for b in s.blocks]
+    assert rates == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+
+
 @pytest.mark.parametrize('size, shape', [
     ((8, 32, 32), (4, 4, 4)),
     ((10, 36, 46), (5, 5, 6)),

@@ -57,6 +57,9 @@ def test_loss(backbone, in_channels, shape, clips, samples):
         in_channels,
         token_head=dict(loss_weight=0.25, topk=3, dropout=0.))
     model.init_weights()
+    for layer in (model.teacher.cls_head.fc_cls, *model.token_head.layers):
+        for weights in layer.parameters():  # far from even scores
+            torch.nn.init.normal_(weights)
     # The sole dropout left is the class head's.
     losses = model(clips, samples, mode='loss')
 
