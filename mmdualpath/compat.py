@@ -8,6 +8,7 @@ import functools
 import importlib
 import importlib.machinery
 import importlib.util
+import pickle
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -70,7 +71,7 @@ def _history_getattr(owner: type, name: str) -> Any:
     from mmengine.logging import HistoryBuffer
     allowed = ('min', 'max', 'current', 'mean')
     if owner is not HistoryBuffer or name not in allowed:
-        raise ValueError(
+        raise pickle.UnpicklingError(
             'This checkpoint asks for the attribute '
             f'{getattr(owner, "__name__", owner)}.{name} while it is loaded; '
             f'only {", ".join(allowed)} of HistoryBuffer are allowed.')

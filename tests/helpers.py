@@ -1,0 +1,81 @@
+"""Full-size configs made small, and videos to run them on."""
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+from mmengine.config import Config
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / 'configs'
+PIXELS = 64
+
+
+def load_tool(path: str) -> ModuleType:
+    """Import a script of ``tools/`` as a module."""
+    spec = importlib.util.spec_from_file_location(
+        Path(path).stem, ROOT / 'tools' / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def shrink(cfg: Config) -> Config:
+    """Make a config of DualPath tiny, in place: same parts, 64 pixels."""
+    backbone = cfg.model.backbone.backbone
+    backbone.init_cfg = dict(type='RandomWeights')
+    backbone.img_size = PIXELS
+    if 'Swin' in backbone.type:
+        backbone.arch = dict(
+            embed_dims=24, depths=[2, 2], num_heads=[2, 4])
+        backbone.update(patch_size=4, window_size=4, out_indices=(1, ))
+        features = 48
+    else:
+        backbone.arch = dict(
+            embed_dims=48, num_layers=2, num_heads=4, feedforward_channels=96)
+        backbone.patch_size = 8
+        features = 48
+        if backbone.get('out_dims'):
+            backbone.out_dims = features = 24
+    paths = 0
+    for path in ('spatial', 'temporal'):
+        view = cfg.model.backbone.get(path)
+        if view is not None:
+            paths += 1
+            for adapter in view.adapters:
+                if 'width' in adapter:
+                    adapter.width = 8
+    cfg.model.cls_head.in_channels = paths * features
+    cfg.model.cls_head.hidden_channels = 16
+    preprocessor = cfg.model.data_preprocessor
+    if preprocessor.get('frameset_size'):
+        preprocessor.frameset_size = preprocessor.frameset_size * PIXELS // 224
+    for loader in ('train', 'val', 'test'):
+        for step in cfg[f'{loader}_dataloader'].dataset.pipeline:
+            if step.type == 'Resize':
+                step.scale = tuple(
+                    s if s == -1 else PIXELS for s in step.scale)
+            if 'crop_size' in step:
+                step.crop_size = PIXELS
+    return cfg
+
+
+def on_rendered_videos(cfg: Config, root: Path, train: int,
+                       test: int) -> Config:
+    """Point a config's loaders to a few rendered videos, in place."""
+    tool = load_tool('data/render_digits.py')
+    for split, (name, count) in enumerate((('train', train), ('test', test))):
+        folder = root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in range(count):
+            tool.render_video(index, folder, split, slice(0, 50), 20, 80)
+        (root / f'{name}.txt').write_text(''.join(
+            f'{i:05d}.mp4 {i % 8}\n' for i in range(count)))
+    for loader in ('train', 'val', 'test'):
+        name = 'train' if loader == 'train' else 'test'
+        cfg[f'{loader}_dataloader'].update(
+            batch_size=2, num_workers=0, persistent_workers=False)
+        cfg[f'{loader}_dataloader'].dataset.update(
+            ann_file=str(root / f'{name}.txt'),
+            data_prefix=dict(video=str(root / name)))
+    cfg.model.cls_head.update(num_classes=8, topk=(1, 5))
+    return cfg
