@@ -1,3 +1,7 @@
-from .loading import load_pretrained, read_checkpoint
+from .formats import FORMATS, convert
+from .loading import load_pretrained
+from .reading import read_checkpoint, read_file
 
-__all__ = ['load_pretrained', 'read_checkpoint']
+__all__ = [
+    'FORMATS', 'convert', 'load_pretrained', 'read_checkpoint', 'read_file'
+]
