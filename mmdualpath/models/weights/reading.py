@@ -3,6 +3,7 @@
 Pickles are read by torch with ``weights_only=True``. A TorchScript archive is
 a program; its tensors are read here and its code stays where it is.
 """
+import hashlib
 import io
 import json
 import pickle
@@ -98,8 +99,7 @@ def read_safetensors(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
     """A safetensors file in the form of a checkpoint of MMEngine.
 
     Returns:
-        ``state_dict``, and ``meta`` with what ``tools/publish_model.py``
-        keeps there.
+        ``state_dict``, and what else :func:`write_checkpoint` keeps.
     """
     try:
         from safetensors import safe_open
@@ -109,9 +109,16 @@ def read_safetensors(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
     device = torch.device(map_location or 'cpu') if not callable(
         map_location) else torch.device('cpu')
     with safe_open(path, framework='pt', device=str(device)) as file:
-        meta = json.loads((file.metadata() or {}).get('meta', '{}'))
-        return dict(
-            meta=meta, state_dict={n: file.get_tensor(n) for n in file.keys()})
+        notes = file.metadata() or {}
+        tensors = {n: file.get_tensor(n) for n in file.keys()}
+    for name, original in json.loads(notes.get('shared', '{}')).items():
+        tensors[name] = tensors[original]
+    content: Dict[str, Any] = dict(
+        meta=json.loads(notes.get('meta', '{}')), state_dict={})
+    for name, tensor in tensors.items():
+        part, _, name_there = name.rpartition('::')
+        content.setdefault(part or 'state_dict', {})[name_there] = tensor
+    return content
 
 
 def _read_npz(path: Path) -> StateDict:
@@ -128,9 +135,14 @@ def _local(checkpoint: str) -> Optional[Path]:
 
 
 def _download(url: str) -> Path:
-    """Into torch's cache, once per machine that shares it."""
+    """Into torch's cache, once per machine that shares it.
+
+    Files of many models are called ``model.safetensors``: the address is part
+    of the name in the cache.
+    """
+    key = hashlib.sha256(url.encode()).hexdigest()[:8]
     path = Path(torch.hub.get_dir(), 'checkpoints',
-                Path(urlparse(url).path).name)
+                f'{key}-{Path(urlparse(url).path).name}')
     if is_main_process() and not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path))
