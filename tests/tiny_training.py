@@ -1,4 +1,5 @@
 """A whole training run in a second: tiny videos, a tiny DualPath."""
+import itertools
 from pathlib import Path
 
 import av
@@ -6,6 +7,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+COUNT = itertools.count()
 CLIP = dict(
     type='CLIPVisionTransformer',
     arch=dict(
@@ -107,13 +109,9 @@ def make_config(folder: Path, backbone: dict = CLIP, **options) -> Config:
     return Config.fromfile(path)
 
 
-def make_runner(cfg: Config, **options) -> Runner:
+def make_runner(cfg: Config, name: str = '', **options) -> Runner:
     """A runner of its own name, so that several fit into one process."""
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
     cfg.merge_from_dict(options)
-    make_runner.count += 1
-    cfg.experiment_name = f'dualpath_tiny_noise_{make_runner.count:08d}_000000'
+    cfg.experiment_name = name or f'run-{next(COUNT)}'
     return Runner.from_cfg(cfg)
-
-
-make_runner.count = 0

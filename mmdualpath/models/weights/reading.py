@@ -19,6 +19,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
 from .base import StateDict
+from .writing import NOTES
 
 TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # Containers that published files keep their tensors in.
@@ -109,12 +110,11 @@ def read_safetensors(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
     device = torch.device(map_location or 'cpu') if not callable(
         map_location) else torch.device('cpu')
     with safe_open(path, framework='pt', device=str(device)) as file:
-        notes = file.metadata() or {}
+        notes = json.loads((file.metadata() or {}).get(NOTES, '{}'))
         tensors = {n: file.get_tensor(n) for n in file.keys()}
-    for name, original in json.loads(notes.get('shared', '{}')).items():
+    for name, original in notes.get('shared', {}).items():
         tensors[name] = tensors[original]
-    content: Dict[str, Any] = dict(
-        meta=json.loads(notes.get('meta', '{}')), state_dict={})
+    content: Dict[str, Any] = dict(meta=notes.get('meta', {}), state_dict={})
     for name, tensor in tensors.items():
         part, _, name_there = name.rpartition('::')
         content.setdefault(part or 'state_dict', {})[name_there] = tensor

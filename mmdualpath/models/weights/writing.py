@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 SUFFIXES = ('.pth', '.safetensors')
+NOTES = 'mmdualpath'
 
 
 def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
@@ -72,10 +73,6 @@ def _write_safetensors(content: Dict[str, Any], path: Path) -> None:
             else:
                 first[place] = name
                 tensors[name] = tensor.clone().contiguous()
-    save_file(
-        tensors,
-        path,
-        metadata=dict(
-            format='pt',
-            meta=json.dumps(content.get('meta', {})),
-            shared=json.dumps(shared)))
+    # safetensors writes several notes in any order: one gives one hash.
+    notes = json.dumps(dict(meta=content.get('meta', {}), shared=shared))
+    save_file(tensors, path, metadata={NOTES: notes})
