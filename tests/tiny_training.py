@@ -96,8 +96,7 @@ def make_config(folder: Path, backbone: dict = CLIP, **options) -> Config:
         test_cfg=dict(type='TestLoop'),
         optim_wrapper=dict(optimizer=dict(type='AdamW', lr=0.01)),
         param_scheduler=[dict(type='LinearLR', start_factor=0.5, end=2)],
-        default_hooks=dict(
-            checkpoint=dict(type='CheckpointHook', interval=1)),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
         visualizer=dict(
             type='ActionVisualizer',
             vis_backends=[dict(type='LocalVisBackend')]),

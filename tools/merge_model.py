@@ -79,7 +79,8 @@ def merge(config: str, checkpoint: str, out: Path) -> None:
     published = FrozenBackbone.build(frozen_config(cfg)).module.state_dict()
     seen = {
         base
-        for _, view in views_of(model) for base in view.shared_names().values()
+        for _, view in views_of(model)
+        for base in view.shared_names().values()
     }
     write_checkpoint(
         dict(
@@ -88,8 +89,10 @@ def merge(config: str, checkpoint: str, out: Path) -> None:
                 **model.state_dict(),
                 **frozen_tensors(model)
             },
-            backbone={n: t
-                      for n, t in published.items() if n not in seen}), out)
+            backbone={
+                n: t
+                for n, t in published.items() if n not in seen
+            }), out)
     frozen_config(cfg)['init_cfg'] = dict(type='RandomWeights')
     cfg.dump(out.with_suffix('.py'))
 

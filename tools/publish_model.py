@@ -153,7 +153,8 @@ def main(args=None) -> Path:
     if args.log:
         log = shutil.copy(args.log, path.with_suffix('.log'))
         model['Training Log'] = model['Weights'].replace(
-            path.name, Path(log).name)
+            path.name,
+            Path(log).name)
     if args.metafile:
         update(args.metafile, model)
     else:

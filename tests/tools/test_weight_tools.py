@@ -94,15 +94,14 @@ def test_publish(suffix, trained, tmp_path, capsys):
 
     content = read_file(path)
     assert set(content) == {'meta', 'state_dict'}
-    assert Config.fromstring(content['meta']['cfg'],
-                             '.py').model == cfg.model
+    assert Config.fromstring(content['meta']['cfg'], '.py').model == cfg.model
     for name, tensor in saved['state_dict'].items():
         assert torch.equal(content['state_dict'][name], tensor)
     assert path.stat().st_size < checkpoint.stat().st_size
 
     printed = capsys.readouterr().out
-    model = yaml.safe_load(printed[printed.index('- Name'):printed.rindex(
-        str(path))])[0]
+    model = yaml.safe_load(
+        printed[printed.index('- Name'):printed.rindex(str(path))])[0]
     assert model['Name'] == 'dualpath_tiny_noise'
     assert model['Weights'] == f'https://example.org/models/{path.name}'
     assert model['Training Log'].endswith('.log')
@@ -125,7 +124,8 @@ def test_publish(suffix, trained, tmp_path, capsys):
 
 def test_a_published_file_needs_no_trust(trained, tmp_path):
     path = tool('publish_model').main(
-        [str(trained[2]), '--out-dir', str(tmp_path)])
+        [str(trained[2]), '--out-dir',
+         str(tmp_path)])
     declared = torch.serialization.get_safe_globals()
     torch.serialization.clear_safe_globals()
     try:
@@ -154,9 +154,8 @@ def test_publish_updates_a_metafile(trained, tmp_path):
     path = publish.main([str(trained[2])] + arguments)
     publish.main([str(trained[2]), '--config', 'third'] + arguments)
     models = yaml.safe_load(metafile.read_text())['Models']
-    assert [m['Name'] for m in models] == [
-        'another', 'dualpath_tiny_noise', 'third'
-    ]
+    assert [m['Name']
+            for m in models] == ['another', 'dualpath_tiny_noise', 'third']
     assert models[1]['Metadata'] == dict(Frames=16, Epochs=2)
     assert models[1]['Weights'] == path.name
     assert models[2]['In Collection'] == 'DualPath'
@@ -166,10 +165,10 @@ def test_publish_updates_a_metafile(trained, tmp_path):
 @pytest.mark.parametrize('content, flags, message', [
     (dict(state_dict=dict(w=torch.zeros(1))), [], 'no checkpoint of a train'),
     (dict(meta={}, state_dict={}), [], 'give it with --config'),
-    (dict(meta=dict(dataset_meta=dict(a=torch.half)), state_dict={}),
-     ['--config', 'x'], 'meta.dataset_meta.a is a dtype'),
-    (dict(meta={}, state_dict={}),
-     ['--config', 'x', '--result', 'K400=3'], 'DATASET/METRIC=VALUE'),
+    (dict(meta=dict(dataset_meta=dict(a=torch.half)),
+          state_dict={}), ['--config', 'x'], 'meta.dataset_meta.a is a dtype'),
+    (dict(meta={}, state_dict={}), ['--config', 'x', '--result', 'K400=3'
+                                    ], 'DATASET/METRIC=VALUE'),
 ])
 def test_publish_refuses(content, flags, message, tmp_path):
     torch.save(content, tmp_path / 'a.pth')
@@ -222,8 +221,7 @@ def test_merged_in_full_precision(trained, tmp_path):
     state = torch.load(tmp_path / 'merged.pth')['state_dict']
     original = torch.load(folder / 'vit.pth')
     name = 'layers.0.attn.proj.weight'
-    assert torch.equal(state[f'backbone.temporal.base.{name}'],
-                       original[name])
+    assert torch.equal(state[f'backbone.temporal.base.{name}'], original[name])
 
 
 def test_merged_tensors_are_stored_once(trained, tmp_path):
@@ -234,13 +232,16 @@ def test_merged_tensors_are_stored_once(trained, tmp_path):
         merged = tmp_path / f'merged{suffix}'
         tool('merge_model').main(
             ['merge', cfg.filename,
-             str(checkpoint), str(merged)])
+             str(checkpoint),
+             str(merged)])
         sizes[suffix] = merged.stat().st_size
     content = read_file(tmp_path / 'merged.safetensors')
     every = sum(t.nbytes for t in content['state_dict'].values())
     assert sizes['.safetensors'] < 0.7 * every
-    names = [f'backbone.{p}.base.layers.0.attn.proj.weight'
-             for p in ('spatial', 'temporal')]
+    names = [
+        f'backbone.{p}.base.layers.0.attn.proj.weight'
+        for p in ('spatial', 'temporal')
+    ]
     assert torch.equal(*(content['state_dict'][n] for n in names))
 
 

@@ -74,8 +74,7 @@ def _openai_facts(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
     return dict(eps=EPS, act='QuickGELU', num_heads=width // 64)
 
 
-def _open_clip_facts(state_dict: StateDict,
-                     config: Mapping) -> Dict[str, Any]:
+def _open_clip_facts(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
     """From ``open_clip_config.json``, if it lies beside the file."""
     config = config.get('model_cfg', {})
     if 'vision_cfg' not in config:
@@ -106,16 +105,16 @@ FORMATS = (
         name='openai-clip',
         recognise=lambda s: 'visual.transformer.resblocks.0.ln_1.weight' in s
         and 'input_resolution' in s,
-        rules=tuple((r'visual\.' + p, n) for p, n in VISUAL) +
-        ((r'visual\.proj', 'proj'), ) + TEXT,
+        rules=tuple((r'visual\.' + p, n)
+                    for p, n in VISUAL) + ((r'visual\.proj', 'proj'), ) + TEXT,
         finish=_with_axes,
         facts=_openai_facts),
     # OpenAI's plain state dicts and open_clip's have the same names.
     Format(
         name='clip',
         recognise=lambda s: 'visual.transformer.resblocks.0.ln_1.weight' in s,
-        rules=tuple((r'visual\.' + p, n) for p, n in VISUAL) +
-        ((r'visual\.proj', 'proj'), ) + TEXT,
+        rules=tuple((r'visual\.' + p, n)
+                    for p, n in VISUAL) + ((r'visual\.proj', 'proj'), ) + TEXT,
         finish=_with_axes,
         facts=_open_clip_facts),
     Format(
@@ -125,16 +124,17 @@ FORMATS = (
         rules=VISUAL,
         finish=_with_axes,
         facts=lambda s, _: dict(
-            eps=EPS, act='QuickGELU', num_heads=s['class_embedding'].shape[0]
-            // 64),
+            eps=EPS,
+            act='QuickGELU',
+            num_heads=s['class_embedding'].shape[0] // 64),
         hint='The visual encoders made for UniFormerV2 have neither the final '
         'norm nor the projection: the model needs final_norm=False and '
         'out_dims=None, or another file.'),
     Format(
         name='hf-clip',
         recognise=lambda s: any(
-            k in s for k in ('vision_model.pre_layrnorm.weight',
-                             'pre_layrnorm.weight')),
+            k in s for k in
+            ('vision_model.pre_layrnorm.weight', 'pre_layrnorm.weight')),
         rules=HF,
         finish=_from_hf,
         facts=_hf_facts),

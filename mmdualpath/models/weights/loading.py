@@ -50,15 +50,14 @@ def load_pretrained(backbone: nn.Module,
     unused = [n for n in tensors if n not in own and matches(n, OPTIONAL)]
     problems = {
         'missing': [n for n in own if n not in tensors and n not in absent],
-        'unexpected': [
-            n for n in tensors if n not in own and n not in unused
-        ],
+        'unexpected': [n for n in tensors if n not in own and n not in unused],
         'of another shape': [
             f'{n} ({_shape(tensors[n])} in the file, {_shape(own[n])} in the '
             'model)' for n in own
             if n in tensors and differs(n) and n not in computed
         ],
-        'of another kind': _contradictions(
+        'of another kind':
+        _contradictions(
             found.format.facts(found.source, read_sidecars(checkpoint)),
             backbone),
     }
@@ -108,8 +107,9 @@ def _report(backbone: nn.Module, checkpoint: str, found: Converted,
     if unused:
         lines.append(f'Not part of this model: {_listed(unused, 4)}.')
     if found.left_out:
-        tops = sorted({n.replace('/', '.').split('.')[0]
-                       for n in found.left_out})
+        tops = sorted(
+            {n.replace('/', '.').split('.')[0]
+             for n in found.left_out})
         lines.append(f'{len(found.left_out)} tensors of other parts left out: '
                      f'{_listed(tops, 8)}.')
     print_log(' '.join(lines), logger='current')

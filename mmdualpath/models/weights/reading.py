@@ -107,8 +107,9 @@ def read_safetensors(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
     except ImportError as error:
         raise ImportError(f'{path} needs safetensors: pip install '
                           'safetensors.') from error
-    device = torch.device(map_location or 'cpu') if not callable(
-        map_location) else torch.device('cpu')
+    device = torch.device(
+        map_location
+        or 'cpu') if not callable(map_location) else torch.device('cpu')
     with safe_open(path, framework='pt', device=str(device)) as file:
         notes = json.loads((file.metadata() or {}).get(NOTES, '{}'))
         tensors = {n: file.get_tensor(n) for n in file.keys()}

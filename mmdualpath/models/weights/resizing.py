@@ -53,10 +53,10 @@ def resize_tables(tensors: StateDict, backbone: nn.Module) -> StateDict:
 def _resize_positions(tensor: Tensor, own: Tensor,
                       backbone: nn.Module) -> Tuple[Tensor, str]:
     """``(1, extra + h*w, C)`` to the model's patches."""
-    target = getattr(getattr(backbone, 'patch_embed', None), 'init_out_size',
-                     None)
-    if target is None or tensor.dim() != 3 or tensor.shape[-1] != own.shape[
-            -1]:
+    target = getattr(
+        getattr(backbone, 'patch_embed', None), 'init_out_size', None)
+    if target is None or tensor.dim(
+    ) != 3 or tensor.shape[-1] != own.shape[-1]:
         return tensor, ''
     extra = own.shape[1] - math.prod(target)
     tokens = tensor.shape[1]

@@ -32,8 +32,8 @@ def _merge_patches_by_unfold(name: str, tensor: StateDict) -> StateDict:
     ``nn.Unfold`` gives them as [channel, row, column].
     """
     *out, merged = tensor.shape
-    return tensor.reshape(*out, 2, 2, merged // 4).transpose(
-        -3, -1).reshape(*out, merged)
+    return tensor.reshape(*out, 2, 2,
+                          merged // 4).transpose(-3, -1).reshape(*out, merged)
 
 
 def _from_official(tensors: StateDict) -> StateDict:
@@ -53,15 +53,16 @@ def _from_timm(tensors: StateDict) -> StateDict:
         return f'stages.{int(match[1]) - 1}.downsample.'
 
     return _from_official({
-        re.sub(r'^stages\.(\d+)\.downsample\.', earlier, name): tensor
+        re.sub(r'^stages\.(\d+)\.downsample\.', earlier, name):
+        tensor
         for name, tensor in tensors.items()
     })
 
 
 def _is_swin(state_dict: StateDict) -> bool:
     patches = state_dict.get('patch_embed.proj.weight')
-    return ('layers.0.blocks.0.attn.relative_position_bias_table'
-            in state_dict and patches is not None and patches.dim() == 4)
+    return ('layers.0.blocks.0.attn.relative_position_bias_table' in state_dict
+            and patches is not None and patches.dim() == 4)
 
 
 FORMATS = (

@@ -73,8 +73,8 @@ FORMATS = (
     Format(
         name='timm-vit',
         recognise=lambda s: 'blocks.0.norm1.weight' in s and
-        'patch_embed.proj.weight' in s and s['patch_embed.proj.weight'].dim()
-        == 4,
+        'patch_embed.proj.weight' in s and s['patch_embed.proj.weight'].dim(
+        ) == 4,
         rules=TIMM,
         # timm's CLIP models, with a pre-norm, have another eps than the rest.
         facts=lambda s, _: {} if 'norm_pre.weight' in s else dict(eps=EPS)),

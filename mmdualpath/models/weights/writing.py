@@ -26,10 +26,7 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
         ValueError: If the suffix is another one, or a value not plain.
     """
     path = Path(path)
-    content = {
-        part: plain(value, part)
-        for part, value in checkpoint.items()
-    }
+    content = {part: plain(value, part) for part, value in checkpoint.items()}
     if path.suffix == '.pth':
         torch.save(content, path)
     elif path.suffix == '.safetensors':

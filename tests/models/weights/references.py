@@ -21,8 +21,9 @@ class _ClipBlock(nn.Module):
         self.attn = nn.MultiheadAttention(dims, heads, batch_first=True)
         self.ln_1 = nn.LayerNorm(dims)
         self.mlp = nn.ModuleDict(
-            dict(c_fc=nn.Linear(dims, 2 * dims),
-                 c_proj=nn.Linear(2 * dims, dims)))
+            dict(
+                c_fc=nn.Linear(dims, 2 * dims),
+                c_proj=nn.Linear(2 * dims, dims)))
         self.ln_2 = nn.LayerNorm(dims)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -113,7 +114,10 @@ def attention(q: Tensor, k: Tensor, v: Tensor, heads: int, bias=0.) -> Tensor:
     return (logits.softmax(-1) @ v).transpose(1, 2).flatten(2)
 
 
-def videomae(s: dict, clips: Tensor, heads: int, depth: int,
+def videomae(s: dict,
+             clips: Tensor,
+             heads: int,
+             depth: int,
              prefix: str = '') -> Tensor:
     """VideoMAE's encoder: ``(B, 3, T, H, W) -> (B, N, C)``, before any norm."""
     weight = s[f'{prefix}patch_embed.proj.weight']
@@ -149,8 +153,13 @@ def swin(s: dict, images: Tensor, depths: tuple, heads: tuple,
     x = norm(x.movedim(1, -1), s, 'patch_embed.norm', 1e-5)
     for i, depth in enumerate(depths):
         for j in range(depth):
-            x = _swin_block(x, s, f'layers.{i}.blocks.{j}.', heads[i], window,
-                            shifted=j % 2 == 1)
+            x = _swin_block(
+                x,
+                s,
+                f'layers.{i}.blocks.{j}.',
+                heads[i],
+                window,
+                shifted=j % 2 == 1)
         if i < len(depths) - 1:
             x = torch.cat([
                 x[..., row::2, column::2, :]

@@ -28,10 +28,7 @@ CLIP = dict(
     patch_size=8,
     out_dims=24)
 VIT = dict(
-    type='mmpretrain.VisionTransformer',
-    arch=WIDE,
-    img_size=32,
-    patch_size=8)
+    type='mmpretrain.VisionTransformer', arch=WIDE, img_size=32, patch_size=8)
 SWIN = dict(
     type='mmpretrain.SwinTransformer',
     arch=dict(embed_dims=24, depths=[2, 2], num_heads=[2, 4]),
@@ -62,8 +59,9 @@ CLIPS = torch.randn(2, 3, 8, 32, 32, generator=torch.manual_seed(2))
 def load(cfg, path, **init):
     """The network of a config, with the weights of a file."""
     frozen = FrozenBackbone.build(
-        dict(cfg, init_cfg=dict(
-            type='Pretrained', checkpoint=str(path), **init)))
+        dict(
+            cfg,
+            init_cfg=dict(type='Pretrained', checkpoint=str(path), **init)))
     frozen.module.eval()
     return frozen
 
@@ -119,9 +117,10 @@ def test_openai_state_dict(clip, tmp_path):
     torch.save(state, tmp_path / 'a.pth')
     agree(CLIP, tmp_path / 'a.pth', features(clip, IMAGES), fmt='clip')
     torch.save(
-        dict(state_dict={f'module.{n}': t
-                         for n, t in state.items()}, epoch=3),
-        tmp_path / 'b.pth')
+        dict(state_dict={
+            f'module.{n}': t
+            for n, t in state.items()
+        }, epoch=3), tmp_path / 'b.pth')
     agree(CLIP, tmp_path / 'b.pth', features(clip, IMAGES), fmt='clip')
 
 
@@ -155,8 +154,7 @@ def test_open_clip(quick, text_prefix, tmp_path):
                 layers=2, width=128, patch_size=8, image_size=32,
                 mlp_ratio=2.),
             text_cfg=dict(
-                context_length=8, vocab_size=20, width=16, heads=2,
-                layers=1)))
+                context_length=8, vocab_size=20, width=16, heads=2, layers=1)))
     save_file(model.state_dict(), tmp_path / 'open_clip_model.safetensors')
     with torch.no_grad():
         wanted = model.encode_image(IMAGES)
@@ -167,9 +165,8 @@ def test_open_clip(quick, text_prefix, tmp_path):
         json.dumps(
             dict(
                 model_cfg=dict(
-                    embed_dim=24,
-                    quick_gelu=quick,
-                    vision_cfg=dict(width=128)))))
+                    embed_dim=24, quick_gelu=quick, vision_cfg=dict(
+                        width=128)))))
     agree(dict(CLIP, quick_gelu=quick), path, wanted)
     with pytest.raises(ValueError, match=r'act \((Quick)?GELU in the file'):
         load(dict(CLIP, quick_gelu=not quick), path)
@@ -450,9 +447,10 @@ def test_video_swin(tmp_path):
     torch.save(
         dict(
             state_dict={
-                **{f'backbone.{n}': t
-                   for n, t in state.items()}, 'cls_head.fc_cls.bias':
-                torch.zeros(5)
+                **{
+                    f'backbone.{n}': t
+                    for n, t in state.items()
+                }, 'cls_head.fc_cls.bias': torch.zeros(5)
             }), tmp_path / 'official.pth')
     agree(VIDEO_SWIN, tmp_path / 'official.pth', wanted, CLIPS, 'video-swin')
     torch.save(
@@ -490,8 +488,12 @@ def test_mmpretrain_clip(tmp_path):
     state['transformer.resblocks.0.ln_1.weight'] = torch.zeros(16)
     state['logit_scale'] = torch.zeros([])
     torch.save(state, tmp_path / 'a.pth')
-    agree(CLIP, tmp_path / 'a.pth', features(model, IMAGES), fmt='mmpretrain'
-          '-clip')
+    agree(
+        CLIP,
+        tmp_path / 'a.pth',
+        features(model, IMAGES),
+        fmt='mmpretrain'
+        '-clip')
 
 
 # ---- real sizes, by name and shape alone ----------------------------------
@@ -515,13 +517,17 @@ REAL = {
      lambda: open_clip.create_model('ViT-B-16', device='meta')),
     'open_clip ViT-L-14':
     (dict(
-        type='CLIPVisionTransformer', arch='large', patch_size=14,
-        out_dims=768), lambda: open_clip.create_model('ViT-L-14',
-                                                      device='meta')),
-    'transformers B/16': (dict(type='CLIPVisionTransformer'),
-                          lambda: hf_clip(False)),
+        type='CLIPVisionTransformer',
+        arch='large',
+        patch_size=14,
+        out_dims=768),
+     lambda: open_clip.create_model('ViT-L-14', device='meta')),
+    'transformers B/16':
+    (dict(type='CLIPVisionTransformer'), lambda: hf_clip(False)),
     'transformers L/14': (dict(
-        type='CLIPVisionTransformer', arch='large', patch_size=14,
+        type='CLIPVisionTransformer',
+        arch='large',
+        patch_size=14,
         out_dims=768), lambda: hf_clip(True)),
     'timm ViT-B/16':
     (dict(type='mmpretrain.VisionTransformer', arch='base'),
@@ -540,9 +546,10 @@ def test_real_sizes(case):
     with torch.device('cpu' if 'Swin' in case else 'meta'):
         own = MODELS.build(cfg).state_dict()
     converted = convert(published).tensors
-    assert {n: t.shape
-            for n, t in converted.items()} == {
-                n: t.shape
-                for n, t in own.items()
-                if not n.endswith('relative_position_index')
-            }
+    assert {
+        n: t.shape
+        for n, t in converted.items()
+    } == {
+        n: t.shape
+        for n, t in own.items() if not n.endswith('relative_position_index')
+    }

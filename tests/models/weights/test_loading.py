@@ -70,12 +70,11 @@ def test_without_class_token(clip, log, tmp_path):
     """The class token and its position go, and the log says so."""
     state, path = save(clip, tmp_path / 'a.pth')
     model = load(
-        dict(
-            clip, with_cls_token=False, out_type='featmap', out_dims=None),
+        dict(clip, with_cls_token=False, out_type='featmap', out_dims=None),
         path)
     assert torch.equal(model.pos_embed, state['pos_embed'][:, 1:])
-    assert any('Not part of this model: cls_token, proj' in x or
-               'Not part of this model: proj, cls_token' in x for x in log)
+    assert any('Not part of this model: cls_token, proj' in x
+               or 'Not part of this model: proj, cls_token' in x for x in log)
 
 
 def test_relative_position_table(swin, log, tmp_path):
@@ -139,7 +138,9 @@ def replace(**tensors):
      r'of another shape: proj \(\(48, 7\) in the file, \(48, 24\) in the mod'),
     (replace(pos_embed=torch.zeros(1, 12, 48)),
      r'another shape: pos_embed \(\(1, 12, 48\)'),
-    (lambda state: {'w': 1}, 'holds no tensors'),
+    (lambda state: {
+        'w': 1
+    }, 'holds no tensors'),
 ])
 def test_what_does_not_fit(edit, message, clip, tmp_path):
     _, path = save(clip, tmp_path / 'a.pth', edit)
@@ -168,8 +169,10 @@ def test_what_is_left_out_is_logged(clip, log, tmp_path):
 
     def whole_model(state):
         return {
-            **{f'backbone.{n}': t
-               for n, t in state.items()}, 'cls_head.fc.bias': torch.zeros(3)
+            **{
+                f'backbone.{n}': t
+                for n, t in state.items()
+            }, 'cls_head.fc.bias': torch.zeros(3)
         }
 
     _, path = save(clip, tmp_path / 'a.pth', whole_model)

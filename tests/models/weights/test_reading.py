@@ -158,8 +158,8 @@ def test_addresses(tmp_path, monkeypatch):
             pass
 
     with http.server.ThreadingHTTPServer(
-        ('127.0.0.1', 0), functools.partial(
-            Quiet, directory=str(tmp_path))) as server:
+        ('127.0.0.1', 0),
+            functools.partial(Quiet, directory=str(tmp_path))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f'http://127.0.0.1:{server.server_port}/'
         urls = [f'{address}{f}/model.safetensors' for f in 'ab']
