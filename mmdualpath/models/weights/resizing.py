@@ -1,10 +1,14 @@
-"""Fit tables of positions to another size of image or window."""
+"""Fit tables of positions to another size of image or window.
+
+The arithmetic is in float64, so that the rounded result, and with it the
+fingerprint of a frozen backbone, is the same on every machine.
+"""
 import math
 from typing import Sequence, Tuple
 
+import torch
 import torch.nn.functional as F
 from mmengine.logging import print_log
-from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor, nn
 
 from .base import StateDict
@@ -65,8 +69,10 @@ def _resize_positions(tensor: Tensor, own: Tensor,
     side = math.isqrt(tokens - extra)
     if side**2 != tokens - extra:
         return tensor, ''
-    fitted = resize_pos_embed(tensor, (side, side), tuple(target), 'bicubic',
-                              extra)
+    table = tensor[:, extra:].double().unflatten(1, (side, side))
+    table = F.interpolate(table.movedim(-1, 1), tuple(target), mode='bicubic')
+    fitted = torch.cat(
+        (tensor[:, :extra], table.flatten(2).transpose(1, 2).float()), 1)
     return fitted, f'from {_by(side, side)} to {_by(*target)} patches'
 
 
@@ -76,7 +82,7 @@ def _resize_relative(tensor: Tensor, own: Tensor,
     source = _source_window(tensor.shape[0], tuple(window))
     if source is None or tensor.shape[1] != own.shape[1]:
         return tensor, ''
-    table = tensor.T.unflatten(1, [2 * s - 1 for s in source])
+    table = tensor.double().T.unflatten(1, [2 * s - 1 for s in source])
     if len(source) == 3:
         heads, _, height, width = table.shape
         time = 2 * window[0] - 1
@@ -92,7 +98,7 @@ def _resize_relative(tensor: Tensor, own: Tensor,
         size=[2 * w - 1 for w in window[-2:]],
         mode='bicubic',
         align_corners=False)
-    return (table.flatten(1).T.contiguous(),
+    return (table.flatten(1).T.float().contiguous(),
             f'from {_by(*source)} to {_by(*window)} windows')
 
 

@@ -4,7 +4,9 @@ Target: mmpretrain's ``SwinTransformer``.
 """
 import re
 
-from .base import Format, Rule, StateDict
+from torch import Tensor
+
+from .base import Format, StateDict
 
 EPS = 1e-5
 
@@ -25,7 +27,7 @@ BLOCKS = (
 )
 
 
-def _merge_patches_by_unfold(name: str, tensor: StateDict) -> StateDict:
+def _merge_patches_by_unfold(tensor: Tensor) -> Tensor:
     """Reorder the input of a patch merging layer.
 
     The four pixels are published as [column, row, channel]; mmcv's
@@ -41,7 +43,7 @@ def _from_official(tensors: StateDict) -> StateDict:
     finished = {}
     for name, tensor in tensors.items():
         if '.downsample.' in name:
-            tensor = _merge_patches_by_unfold(name, tensor)
+            tensor = _merge_patches_by_unfold(tensor)
         finished[re.sub(r'^norm\.', f'norm{last}.', name)] = tensor
     return finished
 

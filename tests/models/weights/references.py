@@ -119,7 +119,7 @@ def videomae(s: dict,
              heads: int,
              depth: int,
              prefix: str = '') -> Tensor:
-    """VideoMAE's encoder: ``(B, 3, T, H, W) -> (B, N, C)``, before any norm."""
+    """VideoMAE's encoder before any norm: ``(B, 3, T, H, W) -> (B, N, C)``."""
     weight = s[f'{prefix}patch_embed.proj.weight']
     x = F.conv3d(clips, weight, s[f'{prefix}patch_embed.proj.bias'],
                  weight.shape[2:]).flatten(2).transpose(1, 2)
