@@ -1,8 +1,12 @@
+from .attention import AttentionAdapter
 from .base import Adapter, Site
 from .bottleneck import Bottleneck, ParallelAdapter, PreAdapter, SerialAdapter
 from .frameset_positions import FrameIndexPositions, FramesetPositions
+from .patt import PATT
+from .prefix import PrefixTuning
 
 __all__ = [
-    'Adapter', 'Bottleneck', 'FrameIndexPositions', 'FramesetPositions',
-    'ParallelAdapter', 'PreAdapter', 'SerialAdapter', 'Site'
+    'Adapter', 'AttentionAdapter', 'Bottleneck', 'FrameIndexPositions',
+    'FramesetPositions', 'PATT', 'ParallelAdapter', 'PreAdapter',
+    'PrefixTuning', 'SerialAdapter', 'Site'
 ]

@@ -1,7 +1,7 @@
 """What every adapter is: a module that wraps the one it adapts."""
 import math
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
 from torch import Tensor, nn
 
@@ -54,7 +54,12 @@ class Adapter(nn.Module):
     Args:
         base: The module that is adapted.
         site: Where it stands.
+
+    Attributes:
+        images_per_clip: Images of a clip, which follow each other in the
+            batch, if the adapter depends on it; else None.
     """
+    images_per_clip: Optional[int] = None
 
     def __init__(self, base: nn.Module, site: Site) -> None:
         super().__init__()

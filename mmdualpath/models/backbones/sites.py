@@ -2,7 +2,8 @@
 
 A new backbone is a new row. Paths are dotted names inside a block; every
 module a path leads to maps tokens to tokens, ``y = f(x, ...)``, without an
-inner residual.
+inner residual. ``attn`` is all of a block's attention, ``msa`` the module that
+attends among one set of tokens, which in Swin is inside the windows.
 """
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Mapping, Tuple
@@ -40,7 +41,7 @@ TABLE: Dict[str, Sites] = {
     Sites(
         blocks='layers.*',
         norm='ln1',
-        paths=dict(attn='attn', qkv='attn.qkv', mlp='ffn.layers')),
+        paths=dict(attn='attn', msa='attn', qkv='attn.qkv', mlp='ffn.layers')),
     # In Swin an attention adapter of DualPath stands on plain windows alone.
     'mmpretrain.models.backbones.swin_transformer.SwinTransformer':
     Sites(
@@ -49,9 +50,21 @@ TABLE: Dict[str, Sites] = {
         paths=dict(
             attn='attn',
             window_attn='attn',
+            msa='attn.w_msa',
             qkv='attn.w_msa.qkv',
             mlp='ffn.layers'),
         only=dict(window_attn=('attn.shift_size', True))),
+    'mmaction.models.backbones.swin.SwinTransformer3D':
+    Sites(
+        blocks='layers.*.blocks.*',
+        norm='norm1',
+        paths=dict(attn='attn', msa='attn', qkv='attn.qkv', mlp='mlp')),
+    # VideoMAE's ViT; it reads qkv.weight and never calls qkv.
+    'mmaction.models.backbones.vit_mae.VisionTransformer':
+    Sites(
+        blocks='blocks.*',
+        norm='norm1',
+        paths=dict(attn='attn', msa='attn', mlp='mlp')),
 }
 
 
@@ -80,8 +93,7 @@ def blocks_of(backbone: nn.Module) -> List[Tuple[nn.Module, str]]:
     return [(parent, name) for parent, name, _ in found]
 
 
-def _children(module: nn.Module,
-              part: str) -> Iterator[Tuple[str, nn.Module]]:
+def _children(module: nn.Module, part: str) -> Iterator[Tuple[str, nn.Module]]:
     if part == '*':
         return module.named_children()
     return iter([(part, getattr(module, part))])
@@ -128,8 +140,8 @@ def locate(backbone: nn.Module,
         dims = _get(block, row.norm).normalized_shape[-1]
         parent, name = (holder, key) if site == BLOCK else _parent(
             block, row.paths[site])
-        places.append((parent, name,
-                       Site(site, dims, index, len(blocks), extra_tokens)))
+        places.append(
+            (parent, name, Site(site, dims, index, len(blocks), extra_tokens)))
     return places
 
 
