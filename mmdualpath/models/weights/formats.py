@@ -27,7 +27,6 @@ class Converted(NamedTuple):
     source: StateDict
 
 
-<<<<<<< HEAD
 def recognise(state_dict: StateDict) -> Format:
     """The format of a state dict, by its names."""
     return next((f for f in FORMATS if f.recognise(state_dict)), NATIVE)
@@ -35,11 +34,6 @@ def recognise(state_dict: StateDict) -> Format:
 
 def convert(state_dict: StateDict, prefix: Optional[str] = None) -> Converted:
     """Give the tensors of a published checkpoint this package's names.
-=======
-def rename(state_dict: StateDict, rules: Sequence[Tuple[str,
-                                                        str]]) -> StateDict:
-    """Rename keys by the first rule that matches the whole key.
->>>>>>> main
 
     Args:
         state_dict: Tensors by name.
@@ -79,7 +73,6 @@ def _without(state_dict: StateDict, prefix: str) -> StateDict:
     return {n[len(prefix):]: t for n, t in state_dict.items()}
 
 
-<<<<<<< HEAD
 def _floating(tensor: Tensor) -> Tensor:
     """Half-precision weights as float32, in which they are resized."""
     return tensor.float() if tensor.is_floating_point() else tensor
@@ -88,10 +81,3 @@ def _floating(tensor: Tensor) -> Tensor:
 def names() -> Dict[str, str]:
     """Every format's name and its hint."""
     return {f.name: f.hint for f in (*FORMATS, NATIVE)}
-=======
-FORMATS: List[Format] = [
-    Format('openai-clip',
-           lambda s: 'visual.transformer.resblocks.0.ln_1.bias' in s,
-           _openai_clip),
-]
->>>>>>> main
