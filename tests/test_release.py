@@ -86,6 +86,21 @@ def test_index_imports_every_metafile():
     assert index['Import'] == [str(p.relative_to(ROOT)) for p in METAFILES]
 
 
+def test_every_config_is_in_a_metafile():
+    """``mim`` finds them all; pretraining the miniature is no model of ours.
+    """
+    listed = [
+        model['Config'] for metafile in METAFILES
+        for model in yaml.safe_load(metafile.read_text())['Models']
+    ]
+    configs = {
+        f'configs/{p.name}'
+        for p in (ROOT / 'configs').glob('*.py')
+        if not p.name.startswith('pretrain_')
+    }
+    assert sorted(listed) == sorted(configs)
+
+
 @pytest.mark.parametrize('metafile', METAFILES, ids=lambda p: p.stem)
 def test_metafile(metafile):
     """Configs exist, have the name they go by, and belong to a collection."""

@@ -21,6 +21,7 @@ def main(args=None) -> None:
     args = parser.parse_args(args)
 
     converted = convert(read_checkpoint(args.src), args.prefix)
+    args.dst.parent.mkdir(parents=True, exist_ok=True)
     write_checkpoint(
         dict(
             meta=dict(

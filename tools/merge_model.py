@@ -82,6 +82,7 @@ def merge(config: str, checkpoint: str, out: Path) -> None:
         for _, view in views_of(model)
         for base in view.shared_names().values()
     }
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_checkpoint(
         dict(
             meta=content.get('meta', {}),

@@ -1,5 +1,5 @@
 """All published formats, the more particular ones first."""
-from typing import Dict, List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 from torch import Tensor
 
@@ -76,8 +76,3 @@ def _without(state_dict: StateDict, prefix: str) -> StateDict:
 def _floating(tensor: Tensor) -> Tensor:
     """Half-precision weights as float32, in which they are resized."""
     return tensor.float() if tensor.is_floating_point() else tensor
-
-
-def names() -> Dict[str, str]:
-    """Every format's name and its hint."""
-    return {f.name: f.hint for f in (*FORMATS, NATIVE)}

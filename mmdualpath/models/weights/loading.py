@@ -57,7 +57,7 @@ def load_pretrained(backbone: nn.Module,
             if n in tensors and differs(n) and n not in computed
         ],
         'of another kind':
-        _contradictions(
+        contradictions(
             found.format.facts(found.source, read_sidecars(checkpoint)),
             backbone),
     }
@@ -75,9 +75,13 @@ def load_pretrained(backbone: nn.Module,
     return found.format.name, PurePosixPath(checkpoint).name
 
 
-def _contradictions(facts: Mapping[str, Any],
-                    backbone: nn.Module) -> List[str]:
-    """What is known of the weights and does not hold for the model."""
+def contradictions(facts: Mapping[str, Any], backbone: nn.Module) -> List[str]:
+    """What is known of the weights and does not hold for the model.
+
+    Args:
+        facts: See :class:`Format`.
+        backbone: The model.
+    """
     parts = list(backbone.modules())
     own: Dict[str, set] = dict(
         eps={m.eps

@@ -89,6 +89,9 @@ def read_file(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
     try:
         return torch.load(path, map_location=map_location)
     except pickle.UnpicklingError as error:
+        if 'invalid load key' in str(error):
+            raise ValueError(f'{path} holds no weights: is it a web page, or '
+                             'a pointer of git-lfs?') from error
         raise ValueError(
             f'{path} is refused: it holds more than tensors and plain values, '
             'and reading the rest may run any code. If you trust where it '

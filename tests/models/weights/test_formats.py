@@ -1,5 +1,6 @@
 """Every published format, loaded here, gives its own library's features."""
 import json
+from pathlib import Path
 
 import mmpretrain.models  # noqa: F401
 import numpy as np
@@ -10,6 +11,8 @@ import timm
 import torch
 import transformers
 from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from references import Clip, randomise
 from safetensors.torch import save_file
 from timm.models import swin_transformer, vision_transformer
@@ -17,6 +20,9 @@ from torch import nn
 
 from mmdualpath.models import FrozenBackbone
 from mmdualpath.models.weights import convert, read_checkpoint
+from mmdualpath.models.weights.loading import contradictions
+
+ROOT = Path(__file__).parents[3]
 
 # Heads of 64 channels, as OpenAI's archives imply.
 WIDE = dict(
@@ -513,43 +519,44 @@ def hf_clip(large):
 
 REAL = {
     'open_clip ViT-B-16':
-    (dict(type='CLIPVisionTransformer'),
+    ('dualpath_vitb_ssv2',
      lambda: open_clip.create_model('ViT-B-16', device='meta')),
     'open_clip ViT-L-14':
-    (dict(
-        type='CLIPVisionTransformer',
-        arch='large',
-        patch_size=14,
-        out_dims=768),
+    ('dualpath_vitl_k400',
      lambda: open_clip.create_model('ViT-L-14', device='meta')),
-    'transformers B/16':
-    (dict(type='CLIPVisionTransformer'), lambda: hf_clip(False)),
-    'transformers L/14': (dict(
-        type='CLIPVisionTransformer',
-        arch='large',
-        patch_size=14,
-        out_dims=768), lambda: hf_clip(True)),
+    'transformers B/16': ('dualpath_vitb_ssv2', lambda: hf_clip(False)),
+    'transformers L/14': ('dualpath_vitl_k400', lambda: hf_clip(True)),
     'timm ViT-B/16':
-    (dict(type='mmpretrain.VisionTransformer', arch='base'),
+    ('dualpath_vitb-in21k_ssv2',
      lambda: timm.create_model('vit_base_patch16_224', num_classes=21843)),
-    'timm Swin-B': (dict(type='mmpretrain.SwinTransformer', arch='base'),
+    'MAE ViT-B/16':
+    ('bapat_mae-vitb_cifar100',
+     lambda: timm.create_model('vit_base_patch16_224', num_classes=0)),
+    'timm Swin-B': ('dualpath_swinb_ssv2',
                     lambda: timm.create_model('swin_base_patch4_window7_224')),
 }
 
 
 @pytest.mark.parametrize('case', REAL)
 def test_real_sizes(case):
-    cfg, build = REAL[case]
+    """The shipped configs fit what is published."""
+    config, build = REAL[case]
+    config = Config.fromfile(ROOT / 'configs' / f'{config}.py')
+    init_default_scope(config.default_scope)
+    cfg = dict(config.model.backbone.backbone)
+    cfg.pop('init_cfg')
     with torch.device('meta'):
         published = build().state_dict()
     # Swin's constructor reads values, which the meta device has not.
     with torch.device('cpu' if 'Swin' in case else 'meta'):
-        own = MODELS.build(cfg).state_dict()
-    converted = convert(published).tensors
+        network = MODELS.build(cfg)
+    found = convert(published)
     assert {
         n: t.shape
-        for n, t in converted.items()
+        for n, t in found.tensors.items()
     } == {
         n: t.shape
-        for n, t in own.items() if not n.endswith('relative_position_index')
+        for n, t in network.state_dict().items()
+        if not n.endswith('relative_position_index')
     }
+    assert not contradictions(found.format.facts(found.source, {}), network)

@@ -174,3 +174,9 @@ def test_addresses(tmp_path, monkeypatch):
 def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match='nothing.pth'):
         read_checkpoint(str(tmp_path / 'nothing.pth'))
+
+
+def test_no_weights(tmp_path):
+    (tmp_path / 'a.pth').write_text('version https://git-lfs.github.com/spec')
+    with pytest.raises(ValueError, match='a.pth holds no weights'):
+        read_checkpoint(str(tmp_path / 'a.pth'))
