@@ -54,6 +54,22 @@ TABLE: Dict[str, Sites] = {
             qkv='attn.w_msa.qkv',
             mlp='ffn.layers'),
         only=dict(window_attn=('attn.shift_size', True))),
+    # Local and global attention alternate; only the local one has a qkv.
+    'mmdualpath.models.backbones.dualformer.DualFormer':
+    Sites(
+        blocks='stages.*.blocks.*',
+        norm='norm1',
+        paths=dict(
+            attn='attn',
+            local_attn='attn',
+            global_attn='attn',
+            qkv='attn.qkv',
+            mlp='mlp'),
+        only=dict(
+            local_attn=('attn.num_levels', True),
+            global_attn=('attn.num_levels', False),
+            qkv=('attn.num_levels', True)),
+        stem='stages.0.patch_embed'),
     'mmaction.models.backbones.swin.SwinTransformer3D':
     Sites(
         blocks='layers.*.blocks.*',

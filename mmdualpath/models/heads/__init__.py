@@ -1,3 +1,4 @@
 from .mlp_head import MLPHead
+from .token_label_head import TokenLabelHead
 
-__all__ = ['MLPHead']
+__all__ = ['MLPHead', 'TokenLabelHead']

@@ -7,6 +7,7 @@ from torch import nn
 
 from .base import StateDict, matches
 from .formats import Converted, convert
+from .inflate import inflate
 from .reading import read_checkpoint, read_sidecars
 from .resizing import resize_tables
 
@@ -38,8 +39,8 @@ def load_pretrained(backbone: nn.Module,
             of heads than the backbone has. Nothing is loaded then.
     """
     found = convert(read_checkpoint(checkpoint), prefix)
-    tensors = resize_tables(found.tensors, backbone)
     own = backbone.state_dict()
+    tensors = resize_tables(inflate(found.tensors, own), backbone)
     buffers = {n for n, _ in backbone.named_buffers()}
     computed = {n for n in own if n in buffers and matches(n, COMPUTED)}
 
@@ -108,6 +109,11 @@ def _report(backbone: nn.Module, checkpoint: str, found: Converted,
     rest = [n for n in own if n not in loaded]
     if rest:
         lines.append(f'As constructed: {_listed(rest, 3)}.')
+    inflated = [
+        n for n in loaded if loaded[n].dim() > found.tensors[n].dim()
+    ]
+    if inflated:
+        lines.append(f'Inflated along time: {_listed(inflated, 3)}.')
     if unused:
         lines.append(f'Not part of this model: {_listed(unused, 4)}.')
     if found.left_out:

@@ -21,6 +21,7 @@ from torch import Tensor
 from .base import StateDict
 from .writing import NOTES
 
+PICKLE = b'\x80'  # how files of torch before 1.6 begin
 TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # Containers that published files keep their tensors in.
 CONTAINERS = ('state_dict', 'model', 'module', 'model_state')
@@ -70,7 +71,7 @@ def read_file(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it needs arbitrary unpickling.
+        ValueError: If it needs arbitrary unpickling, or holds no weights.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -86,12 +87,12 @@ def read_file(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
                 return _read_npz(path)
             if any(n.endswith('/constants.pkl') for n in names):
                 return _read_torchscript(archive)
+    elif start[:1] != PICKLE:
+        raise ValueError(f'{path} holds no weights: is it a web page, or a '
+                         'pointer of git-lfs?')
     try:
         return torch.load(path, map_location=map_location)
     except pickle.UnpicklingError as error:
-        if 'invalid load key' in str(error):
-            raise ValueError(f'{path} holds no weights: is it a web page, or '
-                             'a pointer of git-lfs?') from error
         raise ValueError(
             f'{path} is refused: it holds more than tensors and plain values, '
             'and reading the rest may run any code. If you trust where it '
