@@ -109,9 +109,7 @@ def _report(backbone: nn.Module, checkpoint: str, found: Converted,
     rest = [n for n in own if n not in loaded]
     if rest:
         lines.append(f'As constructed: {_listed(rest, 3)}.')
-    inflated = [
-        n for n in loaded if loaded[n].dim() > found.tensors[n].dim()
-    ]
+    inflated = [n for n in loaded if loaded[n].dim() > found.tensors[n].dim()]
     if inflated:
         lines.append(f'Inflated along time: {_listed(inflated, 3)}.')
     if unused:

@@ -114,6 +114,15 @@ def test_torchscript(tmp_path):
         assert torch.equal(content[name], tensor), name
 
 
+def test_older_torch_files(tmp_path):
+    """MAE's and others' were written before torch's files were archives."""
+    torch.save(
+        dict(model=dict(w=torch.arange(3))),
+        tmp_path / 'a.pth',
+        _use_new_zipfile_serialization=False)
+    assert read_checkpoint(str(tmp_path / 'a.pth'))['w'].tolist() == [0, 1, 2]
+
+
 def test_safetensors_of_others(tmp_path):
     save_file(dict(w=torch.arange(3)), tmp_path / 'any-name')
     content = read_file(tmp_path / 'any-name')
