@@ -186,6 +186,13 @@ class AdaptedBackbone(BaseModule):
         """Names in this module of all tensors that are not trained."""
         return tuple(self._frozen)
 
+    def shared_names(self) -> Dict[str, str]:
+        """Names here and in the backbone of all tensors that are shared."""
+        return {
+            name: base
+            for name, base in self._frozen.items() if base not in self._zeroed
+        }
+
     def _store_frozen(self, dtype: torch.dtype) -> None:
         for name, tensor in tensors_of(self):
             if name in self._frozen and tensor.is_floating_point():

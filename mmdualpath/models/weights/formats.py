@@ -1,82 +1,78 @@
-"""Published checkpoint formats, recognised by their keys.
-
-A format is a name, a test on a state dict and a conversion to the names of
-the backbones in this package. New formats are appended to :data:`FORMATS`.
-"""
-import re
-from dataclasses import dataclass
-from typing import Callable, Dict, List, Sequence, Tuple
+"""All published formats, the more particular ones first."""
+from typing import List, NamedTuple, Optional
 
 from torch import Tensor
 
-StateDict = Dict[str, Tensor]
+from . import clip, swin, video, vit
+from .base import Format, StateDict, rename
+
+FORMATS = (*clip.FORMATS, *video.FORMATS, *swin.FORMATS, *vit.FORMATS)
+
+# Files of OpenMMLab's packages and of this one have the names of the models.
+NATIVE = Format(name='openmmlab', recognise=lambda s: True, rules=())
 
 
-@dataclass(frozen=True)
-class Format:
-    """A published layout of weights.
+class Converted(NamedTuple):
+    """A checkpoint under this package's names.
 
     Attributes:
-        name: Short name, for messages and fingerprints.
-        recognise: Whether a state dict is of this format.
-        convert: The visual encoder's tensors under this package's names.
+        format: The format that was recognised.
+        tensors: Tensors by their names in the target model.
+        left_out: Names in the file that a rule of the format leaves out.
+        source: The backbone's tensors under their published names.
     """
-    name: str
-    recognise: Callable[[StateDict], bool]
-    convert: Callable[[StateDict], StateDict]
+    format: Format
+    tensors: StateDict
+    left_out: List[str]
+    source: StateDict
 
 
-def rename(state_dict: StateDict, rules: Sequence[Tuple[str,
-                                                        str]]) -> StateDict:
-    """Rename keys by the first rule that matches the whole key.
+def recognise(state_dict: StateDict) -> Format:
+    """The format of a state dict, by its names."""
+    return next((f for f in FORMATS if f.recognise(state_dict)), NATIVE)
+
+
+def convert(state_dict: StateDict, prefix: Optional[str] = None) -> Converted:
+    """Give the tensors of a published checkpoint this package's names.
 
     Args:
         state_dict: Tensors by name.
-        rules: Pairs of a regular expression and its replacement; None as
-            replacement drops the tensor. A key without rule keeps its name,
-            so that nothing is lost unseen.
+        prefix: Prefix of the backbone's names in the file. Defaults to
+            ``backbone`` if there are such names; what stands beside a
+            backbone, such as a head, is left out.
+
+    Raises:
+        ValueError: If no name begins with the given prefix.
     """
-    renamed = {}
-    for key, tensor in state_dict.items():
-        for pattern, new in rules:
-            if re.fullmatch(pattern, key):
-                if new is not None:
-                    renamed[re.sub(pattern, new, key)] = tensor
-                break
-        else:
-            renamed[key] = tensor
-    return renamed
+    state_dict = _without(state_dict, 'module.')
+    left_out: List[str] = []
+    if prefix is None and any(n.startswith('backbone.') for n in state_dict):
+        prefix = 'backbone'
+    if prefix:
+        dot = prefix.rstrip('.') + '.'
+        left_out = [n for n in state_dict if not n.startswith(dot)]
+        state_dict = {
+            n[len(dot):]: t
+            for n, t in state_dict.items() if n.startswith(dot)
+        }
+        if not state_dict:
+            raise ValueError(f'prefix={prefix!r}: no name in the file begins '
+                             f'with it; there are {", ".join(left_out[:5])}, '
+                             '...')
+    fmt = recognise(state_dict)
+    tensors, dropped = rename(state_dict, fmt.rules)
+    tensors = fmt.finish({n: _floating(t) for n, t in tensors.items()})
+    tensors = {n: t.contiguous() for n, t in tensors.items()}
+    return Converted(fmt, tensors, left_out + dropped, state_dict)
 
 
-def _openai_clip(state_dict: StateDict) -> StateDict:
-    visual = {
-        k[len('visual.'):]: v.float()
-        for k, v in state_dict.items() if k.startswith('visual.')
-    }
-    visual = rename(visual, [
-        (r'class_embedding', 'cls_token'),
-        (r'positional_embedding', 'pos_embed'),
-        (r'conv1\.(.*)', r'patch_embed.projection.\1'),
-        (r'ln_pre\.(.*)', r'pre_norm.\1'),
-        (r'ln_post\.(.*)', r'ln1.\1'),
-        (r'transformer\.resblocks\.(\d+)\.ln_(\d)\.(.*)',
-         r'layers.\1.ln\2.\3'),
-        (r'transformer\.resblocks\.(\d+)\.attn\.in_proj_(.*)',
-         r'layers.\1.attn.qkv.\2'),
-        (r'transformer\.resblocks\.(\d+)\.attn\.out_proj\.(.*)',
-         r'layers.\1.attn.proj.\2'),
-        (r'transformer\.resblocks\.(\d+)\.mlp\.c_fc\.(.*)',
-         r'layers.\1.ffn.layers.0.0.\2'),
-        (r'transformer\.resblocks\.(\d+)\.mlp\.c_proj\.(.*)',
-         r'layers.\1.ffn.layers.1.\2'),
-    ])
-    visual['cls_token'] = visual['cls_token'].reshape(1, 1, -1)
-    visual['pos_embed'] = visual['pos_embed'].unsqueeze(0)
-    return visual
+def _without(state_dict: StateDict, prefix: str) -> StateDict:
+    """Names without what DistributedDataParallel puts in front of all."""
+    if not all(n.startswith(prefix) for n in state_dict):
+        return state_dict
+    return {n[len(prefix):]: t for n, t in state_dict.items()}
 
 
-FORMATS: List[Format] = [
-    Format('openai-clip',
-           lambda s: 'visual.transformer.resblocks.0.ln_1.bias' in s,
-           _openai_clip),
-]
+def _floating(tensor: Tensor) -> Tensor:
+    """Half-precision weights as float32, in which they are resized."""
+    return tensor.float() if tensor.is_floating_point() else tensor

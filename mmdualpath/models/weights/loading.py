@@ -1,30 +1,21 @@
-"""Read a published checkpoint into a backbone, completely or not at all."""
+"""Load a published checkpoint into a backbone, completely or not at all."""
 from pathlib import PurePosixPath
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
-from torch import Tensor, nn
+from torch import nn
 
-from .formats import FORMATS, StateDict
+from .base import StateDict, matches
+from .formats import Converted, convert
 from .inflate import inflate
+from .reading import read_checkpoint, read_sidecars
+from .resizing import resize_tables
 
-NATIVE = 'mmpretrain'
-# Containers that published files keep their tensors in.
-CONTAINERS = ('state_dict', 'model', 'module')
-
-
-def read_checkpoint(checkpoint: str) -> StateDict:
-    """Tensors of a checkpoint file or URL, by name.
-
-    Args:
-        checkpoint: Path or URL, as MMEngine's ``CheckpointLoader`` takes it.
-    """
-    content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    for container in CONTAINERS:
-        if isinstance(content.get(container), dict):
-            content = content[container]
-    return {k: v for k, v in content.items() if isinstance(v, Tensor)}
+# Tensors that a model may do without, as its config says: the projection, the
+# class token, a norm whose output is not asked for.
+OPTIONAL = (r'proj', r'cls_token', r'ln\d\..*', r'norm\d?\..*')
+# Buffers that the constructor computes from sizes alone.
+COMPUTED = (r'(.*\.)?relative_position_index', r'pos_embed')
 
 
 def load_pretrained(backbone: nn.Module,
@@ -35,67 +26,107 @@ def load_pretrained(backbone: nn.Module,
     Args:
         backbone: A bare backbone.
         checkpoint: Path or URL of the file.
-        prefix: Prefix of the backbone's keys in a file of this package's own
-            key names. Defaults to ``backbone`` if the file has such keys.
+        prefix: Prefix of the backbone's names in the file. Defaults to
+            ``backbone`` if there are such names.
 
     Returns:
         Name of the format and of the file.
 
     Raises:
         ValueError: If a tensor of the backbone is missing, a tensor of the
-            file is left over or a shape differs. Nothing is loaded then.
+            file is left over, a shape differs, or the format, the file or
+            the config beside it tells of another activation, eps or number
+            of heads than the backbone has. Nothing is loaded then.
     """
-    state_dict = read_checkpoint(checkpoint)
-    name, tensors = _convert(state_dict, prefix)
+    found = convert(read_checkpoint(checkpoint), prefix)
     own = backbone.state_dict()
-    tensors = inflate(tensors, own)
-    missing = [k for k in own if k not in tensors]
-    unexpected = [k for k in tensors if k not in own]
-    unexpected = [k for k in unexpected if not _may_be_left(k, own)]
-    misshapen = [
-        f'{k} ({tuple(tensors[k].shape)} in the file, '
-        f'{tuple(own[k].shape)} in the model)' for k in own
-        if k in tensors and tensors[k].shape != own[k].shape
+    tensors = resize_tables(inflate(found.tensors, own), backbone)
+    buffers = {n for n, _ in backbone.named_buffers()}
+    computed = {n for n in own if n in buffers and matches(n, COMPUTED)}
+
+    def differs(name: str) -> bool:
+        return tensors[name].shape != own[name].shape
+
+    absent = computed | {n for n in own if matches(n, found.format.fresh)}
+    unused = [n for n in tensors if n not in own and matches(n, OPTIONAL)]
+    problems = {
+        'missing': [n for n in own if n not in tensors and n not in absent],
+        'unexpected': [n for n in tensors if n not in own and n not in unused],
+        'of another shape': [
+            f'{n} ({_shape(tensors[n])} in the file, {_shape(own[n])} in the '
+            'model)' for n in own
+            if n in tensors and differs(n) and n not in computed
+        ],
+        'of another kind':
+        contradictions(
+            found.format.facts(found.source, read_sidecars(checkpoint)),
+            backbone),
+    }
+    if any(problems.values()):
+        raise ValueError(' '.join([
+            f'{checkpoint}, recognised as {found.format.name}, does not fit '
+            f'{type(backbone).__name__}.',
+            *(f'{what}: {_listed(names, 8)}.'
+              for what, names in problems.items() if names), found.format.hint
+        ]).rstrip())
+
+    loaded = {n: t for n, t in tensors.items() if n in own and not differs(n)}
+    backbone.load_state_dict({**own, **loaded}, strict=True)
+    _report(backbone, checkpoint, found, loaded, own, unused)
+    return found.format.name, PurePosixPath(checkpoint).name
+
+
+def contradictions(facts: Mapping[str, Any], backbone: nn.Module) -> List[str]:
+    """What is known of the weights and does not hold for the model.
+
+    Args:
+        facts: See :class:`Format`.
+        backbone: The model.
+    """
+    parts = list(backbone.modules())
+    own: Dict[str, set] = dict(
+        eps={m.eps
+             for m in parts if isinstance(m, nn.LayerNorm)},
+        act={type(m).__name__
+             for m in parts} & {'GELU', 'QuickGELU', 'ReLU', 'SiLU'},
+        num_heads={
+            m.num_heads
+            for m in parts if isinstance(getattr(m, 'num_heads', None), int)
+        })
+    return [
+        f'{name} ({value} in the file, {", ".join(map(str, own[name]))} in '
+        'the model)' for name, value in facts.items()
+        if own[name] and own[name] != {value}
     ]
-    problems = [
-        f'{what}: {", ".join(keys[:8])}{", ..." if len(keys) > 8 else ""}'
-        for what, keys in (('missing', missing), ('unexpected', unexpected),
-                           ('of another shape', misshapen)) if keys
+
+
+def _report(backbone: nn.Module, checkpoint: str, found: Converted,
+            loaded: StateDict, own: StateDict, unused: Sequence[str]) -> None:
+    lines = [
+        f'Loaded {len(loaded)} of the {len(own)} tensors of '
+        f'{type(backbone).__name__} from {checkpoint} ({found.format.name}).'
     ]
-    if problems:
-        raise ValueError(f'{checkpoint}, recognised as {name}, does not fit '
-                         f'{type(backbone).__name__}. ' + '; '.join(problems))
-    backbone.load_state_dict({
-        k: v
-        for k, v in tensors.items() if k in own
-    },
-                             strict=True)
-    print_log(
-        f'Loaded all {len(own)} tensors of {type(backbone).__name__} from '
-        f'{checkpoint} ({name}).',
-        logger='current')
-    return name, PurePosixPath(checkpoint).name
+    rest = [n for n in own if n not in loaded]
+    if rest:
+        lines.append(f'As constructed: {_listed(rest, 3)}.')
+    inflated = [n for n in loaded if loaded[n].dim() > found.tensors[n].dim()]
+    if inflated:
+        lines.append(f'Inflated along time: {_listed(inflated, 3)}.')
+    if unused:
+        lines.append(f'Not part of this model: {_listed(unused, 4)}.')
+    if found.left_out:
+        tops = sorted(
+            {n.replace('/', '.').split('.')[0]
+             for n in found.left_out})
+        lines.append(f'{len(found.left_out)} tensors of other parts left out: '
+                     f'{_listed(tops, 8)}.')
+    print_log(' '.join(lines), logger='current')
 
 
-def _convert(state_dict: StateDict,
-             prefix: Optional[str]) -> Tuple[str, StateDict]:
-    for fmt in FORMATS:
-        if fmt.recognise(state_dict):
-            return fmt.name, fmt.convert(state_dict)
-    if prefix is None and any(k.startswith('backbone.') for k in state_dict):
-        prefix = 'backbone'
-    if prefix:
-        dot = prefix.rstrip('.') + '.'
-        state_dict = {
-            k[len(dot):]: v
-            for k, v in state_dict.items() if k.startswith(dot)
-        }
-    return NATIVE, state_dict
+def _listed(names: Sequence[str], most: int) -> str:
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return ', '.join(names[:most]) + more
 
 
-def _may_be_left(key: str, own: Dict[str, Tensor]) -> bool:
-    """The visual projection may stay unused where the model has none."""
-    return key == 'proj' and 'proj' not in own
-
-
-__all__: List[str] = ['load_pretrained', 'read_checkpoint']
+def _shape(tensor) -> str:
+    return '{}'.format(tuple(tensor.shape))

@@ -1,0 +1,227 @@
+"""Read the tensors of a file without running what is in it.
+
+Pickles are read by torch with ``weights_only=True``. A TorchScript archive is
+a program; its tensors are read here and its code stays where it is.
+"""
+import hashlib
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from urllib.parse import urlparse
+
+import numpy as np
+import torch
+from mmengine.dist import barrier, is_main_process
+from mmengine.runner import CheckpointLoader
+from torch import Tensor
+
+from .base import StateDict
+from .writing import NOTES
+
+PICKLE = b'\x80'  # how files of torch before 1.6 begin
+TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+# Containers that published files keep their tensors in.
+CONTAINERS = ('state_dict', 'model', 'module', 'model_state')
+# Configs that Hugging Face and open_clip put beside their files.
+SIDECARS = ('config.json', 'open_clip_config.json')
+
+
+def read_checkpoint(checkpoint: str) -> StateDict:
+    """Tensors of a checkpoint, by name.
+
+    Args:
+        checkpoint: Path or URL of a file: torch's own (also a TorchScript
+            archive), safetensors or numpy's ``.npz``; or whatever MMEngine's
+            ``CheckpointLoader`` has a scheme for.
+
+    Raises:
+        ValueError: If the file needs arbitrary unpickling, or holds no
+            tensors.
+    """
+    path = _local(checkpoint)
+    content = (
+        CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+        if path is None else read_file(path))
+    for container in CONTAINERS:
+        if isinstance(content.get(container), dict):
+            content = content[container]
+    tensors = {n: t for n, t in content.items() if isinstance(t, Tensor)}
+    if not tensors:
+        raise ValueError(f'{checkpoint} holds no tensors; its entries are '
+                         f'{", ".join(map(str, list(content)[:8]))}.')
+    return tensors
+
+
+def read_sidecars(checkpoint: str) -> Dict[str, Any]:
+    """What the config beside a local file says; empty without one."""
+    config: Dict[str, Any] = {}
+    if '://' not in checkpoint:
+        for name in SIDECARS:
+            path = Path(checkpoint).expanduser().parent / name
+            if path.is_file():
+                config.update(json.loads(path.read_text()))
+    return config
+
+
+def read_file(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
+    """Content of a local file, whose kind its first bytes tell.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it needs arbitrary unpickling, or holds no weights.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} is not a file.')
+    with path.open('rb') as file:
+        start = file.read(9)
+    if start[8:9] == b'{':
+        return read_safetensors(path, map_location)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if all(n.endswith('.npy') for n in names):
+                return _read_npz(path)
+            if any(n.endswith('/constants.pkl') for n in names):
+                return _read_torchscript(archive)
+    elif start[:1] != PICKLE:
+        raise ValueError(f'{path} holds no weights: is it a web page, or a '
+                         'pointer of git-lfs?')
+    try:
+        return torch.load(path, map_location=map_location)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f'{path} is refused: it holds more than tensors and plain values, '
+            'and reading the rest may run any code. If you trust where it '
+            f'comes from, set the environment variable {TRUST}=1. '
+            f'({str(error).splitlines()[0]})') from error
+
+
+def read_safetensors(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
+    """A safetensors file in the form of a checkpoint of MMEngine.
+
+    Returns:
+        ``state_dict``, and what else :func:`write_checkpoint` keeps.
+    """
+    try:
+        from safetensors import safe_open
+    except ImportError as error:
+        raise ImportError(f'{path} needs safetensors: pip install '
+                          'safetensors.') from error
+    device = torch.device(
+        map_location
+        or 'cpu') if not callable(map_location) else torch.device('cpu')
+    with safe_open(path, framework='pt', device=str(device)) as file:
+        notes = json.loads((file.metadata() or {}).get(NOTES, '{}'))
+        tensors = {n: file.get_tensor(n) for n in file.keys()}
+    for name, original in notes.get('shared', {}).items():
+        tensors[name] = tensors[original]
+    content: Dict[str, Any] = dict(meta=notes.get('meta', {}), state_dict={})
+    for name, tensor in tensors.items():
+        part, _, name_there = name.rpartition('::')
+        content.setdefault(part or 'state_dict', {})[name_there] = tensor
+    return content
+
+
+def _read_npz(path: Path) -> StateDict:
+    with np.load(path, allow_pickle=False) as arrays:
+        return {n: torch.from_numpy(arrays[n]) for n in arrays.files}
+
+
+def _local(checkpoint: str) -> Optional[Path]:
+    """Path of a file, downloaded first if need be; None for other schemes."""
+    scheme = urlparse(checkpoint).scheme
+    if scheme in ('http', 'https'):
+        return _download(checkpoint)
+    return None if '://' in checkpoint else Path(checkpoint)
+
+
+def _download(url: str) -> Path:
+    """Into torch's cache, once per machine that shares it.
+
+    Files of many models are called ``model.safetensors``: the address is part
+    of the name in the cache.
+    """
+    key = hashlib.sha256(url.encode()).hexdigest()[:8]
+    path = Path(torch.hub.get_dir(), 'checkpoints',
+                f'{key}-{Path(urlparse(url).path).name}')
+    if is_main_process() and not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path))
+    barrier()
+    return path
+
+
+class _Module:
+    """Stands in for every class a TorchScript archive defines."""
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def tensors(self, prefix: str = '') -> Iterator[Tuple[str, Tensor]]:
+        """Parameters, buffers and tensor attributes, by dotted name."""
+        state = self.state if isinstance(self.state, dict) else {}
+        for name, value in state.items():
+            if isinstance(value, _Module):
+                yield from value.tensors(f'{prefix}{name}.')
+            elif isinstance(value, Tensor):
+                yield prefix + name, value
+
+
+class _ArchiveUnpickler(pickle.Unpickler):
+    """Unpickles modules and tensors, and refuses everything else."""
+
+    def __init__(self, archive: zipfile.ZipFile, root: str) -> None:
+        super().__init__(io.BytesIO(archive.read(root + 'data.pkl')))
+        self._archive, self._root = archive, root
+
+    def find_class(self, module: str, name: str) -> Callable:
+        if module.split('.')[0] == '__torch__':
+            return _Module
+        if (module, name) == ('collections', 'OrderedDict'):
+            return dict
+        if (module, name) == ('torch._utils', '_rebuild_tensor_v2'):
+            return self._tensor
+        if module == 'torch' and name.endswith('Storage'):
+            return getattr(torch, name)
+        if module == 'torch.jit._pickle':  # typed lists and tags
+            return lambda value, *types: value
+        raise ValueError(f'A TorchScript archive of weights holds no '
+                         f'{module}.{name}; this one is refused.')
+
+    def persistent_load(self, storage: tuple) -> Tensor:
+        _, kind, key, _, _ = storage
+        data = bytearray(self._archive.read(f'{self._root}data/{key}'))
+        return torch.frombuffer(data, dtype=kind.dtype) if data \
+            else torch.empty(0, dtype=kind.dtype)
+
+    @staticmethod
+    def _tensor(storage: Tensor, offset: int, size: tuple, stride: tuple,
+                *rest: Any) -> Tensor:
+        return storage.as_strided(size, stride, offset)
+
+
+def _read_torchscript(archive: zipfile.ZipFile) -> StateDict:
+    root = next(n for n in archive.namelist() if n.endswith('/constants.pkl'))
+    root = root[:-len('constants.pkl')]
+    return dict(_ArchiveUnpickler(archive, root).load().tensors())
+
+
+@CheckpointLoader.register_scheme(prefixes='', force=True)
+def load_from_local(filename: str, map_location: Any = None) -> Dict[str, Any]:
+    """MMEngine's loader of local files, for more kinds of them.
+
+    ``load_from``, ``--resume``, ``tools/test.py`` and the inferencers read
+    safetensors through it, and a refusal names the switch.
+    """
+    return read_file(Path(filename), map_location)
+
+
+@CheckpointLoader.register_scheme(prefixes=r'https?://.*\.safetensors$')
+def load_from_safetensors_url(filename: str,
+                              map_location: Any = None) -> Dict[str, Any]:
+    """A published ``.safetensors`` file from its URL."""
+    return read_safetensors(_download(filename), map_location)

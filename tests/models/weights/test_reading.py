@@ -1,0 +1,191 @@
+"""Files are read without running what is in them."""
+import functools
+import http.server
+import os
+import pickle
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import load_checkpoint
+from safetensors.torch import save_file
+
+from mmdualpath.models import FrozenBackbone
+from mmdualpath.models.weights import (read_checkpoint, read_file,
+                                       write_checkpoint)
+
+SWITCH = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+
+
+class Hostile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder, )
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """A checkpoint that carries a weight and runs code, and the trace."""
+    trace = tmp_path / 'trace'
+    path = tmp_path / 'hostile.pth'
+    torch.save(
+        dict(
+            state_dict=dict(weight=torch.ones(1)),
+            meta=dict(note=Hostile(trace))), path)
+    return str(path), trace
+
+
+@pytest.mark.parametrize('read', [
+    read_file, read_checkpoint,
+    lambda path: CheckpointLoader.load_checkpoint(path, map_location='cpu'),
+    lambda path: load_checkpoint(torch.nn.Linear(1, 1), path),
+    lambda path: FrozenBackbone.build(
+        dict(
+            type='mmpretrain.VisionTransformer',
+            arch='deit-tiny',
+            init_cfg=dict(type='Pretrained', checkpoint=path)))
+])
+def test_a_hostile_pickle_does_not_run(read, hostile):
+    path, trace = hostile
+    with pytest.raises(ValueError, match=f'is refused: .*{SWITCH}=1'):
+        read(path)
+    assert not trace.exists()
+
+
+def test_the_switch(hostile, monkeypatch):
+    """One switch, torch's own, says that files are trusted."""
+    path, trace = hostile
+    monkeypatch.setenv(SWITCH, '1')
+    assert set(read_checkpoint(path)) == {'weight'}
+    assert trace.exists()
+
+
+def test_a_hostile_archive_does_not_run(tmp_path):
+    """Nor does a pickle that calls itself a TorchScript archive."""
+    trace = tmp_path / 'trace'
+    with zipfile.ZipFile(tmp_path / 'a.pt', 'w') as archive:
+        archive.writestr('a/constants.pkl', pickle.dumps(()))
+        archive.writestr('a/data.pkl', pickle.dumps(Hostile(trace)))
+    with pytest.raises(ValueError, match='mkdir; this one is refused'):
+        read_file(tmp_path / 'a.pt')
+    assert not trace.exists()
+
+
+def test_a_hostile_array_does_not_run(tmp_path):
+    trace = tmp_path / 'trace'
+    np.savez(tmp_path / 'a.npz', a=np.array([Hostile(trace)], dtype=object))
+    with pytest.raises(ValueError, match='allow_pickle'):
+        read_file(tmp_path / 'a.npz')
+    assert not trace.exists()
+
+
+class _Scripted(torch.nn.Module):
+    """Everything a module may hold beside weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Linear(3, 2)
+        self.sizes = [1, 2]
+        self.scale = 0.5
+        self.register_buffer('mask', torch.arange(6).view(2, 3).T)
+        self.low = torch.nn.Parameter(torch.randn(2).half())
+        self.part = torch.nn.Parameter(torch.randn(10)[3:7])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x) * self.scale
+
+
+def test_torchscript(tmp_path):
+    """Dtypes, strides and offsets as torch itself reads them."""
+    path = tmp_path / 'a.pt'
+    torch.jit.script(_Scripted()).save(path)
+    wanted = torch.jit.load(path).state_dict()
+    content = read_file(path)
+    assert content.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        assert content[name].dtype == tensor.dtype
+        assert torch.equal(content[name], tensor), name
+
+
+def test_older_torch_files(tmp_path):
+    """MAE's and others' were written before torch's files were archives."""
+    torch.save(
+        dict(model=dict(w=torch.arange(3))),
+        tmp_path / 'a.pth',
+        _use_new_zipfile_serialization=False)
+    assert read_checkpoint(str(tmp_path / 'a.pth'))['w'].tolist() == [0, 1, 2]
+
+
+def test_safetensors_of_others(tmp_path):
+    save_file(dict(w=torch.arange(3)), tmp_path / 'any-name')
+    content = read_file(tmp_path / 'any-name')
+    assert content['meta'] == {}
+    assert torch.equal(content['state_dict']['w'], torch.arange(3))
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_what_is_written_is_read(suffix, tmp_path):
+    shared = torch.randn(3, 2)
+    checkpoint = dict(
+        meta=dict(epoch=2, classes=['a', 'b'], nothing=None),
+        state_dict={
+            'a.w': shared,
+            'b.w': shared,
+            'c': shared.T,
+            'd': torch.tensor(3)
+        },
+        backbone={'a.w': torch.zeros(0)})
+    write_checkpoint(checkpoint, tmp_path / f'x{suffix}')
+    content = read_file(tmp_path / f'x{suffix}')
+    assert content['meta'] == checkpoint['meta']
+    assert content.keys() == checkpoint.keys()
+    for part in ('state_dict', 'backbone'):
+        assert content[part].keys() == checkpoint[part].keys()
+        for name, tensor in checkpoint[part].items():
+            assert torch.equal(content[part][name], tensor)
+
+
+def test_addresses(tmp_path, monkeypatch):
+    """Two files of one name are two files, and the second look is local."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+    for folder, value in (('a', 1.), ('b', 2.)):
+        (tmp_path / folder).mkdir()
+        save_file(
+            dict(w=torch.tensor(value)),
+            tmp_path / folder / 'model.safetensors')
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(
+        ('127.0.0.1', 0),
+            functools.partial(Quiet, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f'http://127.0.0.1:{server.server_port}/'
+        urls = [f'{address}{f}/model.safetensors' for f in 'ab']
+        assert [read_checkpoint(url)['w'].item() for url in urls] == [1., 2.]
+        server.shutdown()
+    assert read_checkpoint(urls[1])['w'] == 2.
+    # MMEngine's own reading of checkpoints finds it, too.
+    content = CheckpointLoader.load_checkpoint(urls[0], map_location='cpu')
+    assert content['state_dict']['w'] == 1.
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match='nothing.pth'):
+        read_checkpoint(str(tmp_path / 'nothing.pth'))
+
+
+def test_no_weights(tmp_path):
+    (tmp_path / 'a.pth').write_text('version https://git-lfs.github.com/spec')
+    with pytest.raises(ValueError, match='a.pth holds no weights'):
+        read_checkpoint(str(tmp_path / 'a.pth'))

@@ -1,0 +1,121 @@
+"""A wheel carries configs, tools and the index, and works by itself."""
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from mmengine.config import Config
+from tiny_training import make_config, write_videos
+
+ROOT = Path(__file__).parents[1]
+METAFILES = sorted((ROOT / 'configs' / 'metafiles').glob('*.yml'))
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory):
+    """The wheel of a copy of the checkout, so that nothing is left in it."""
+    folder = tmp_path_factory.mktemp('wheel')
+    shutil.copytree(
+        ROOT,
+        folder / 'source',
+        symlinks=True,
+        ignore=shutil.ignore_patterns('.git', '.venv', '.*_cache', 'data',
+                                      'work_dirs', 'build', 'dist', 'shared',
+                                      '__pycache__', '*.egg-info'))
+    # Where the wheel package is not installed, pip brings it along.
+    isolation = ['--no-build-isolation'
+                 ] if importlib.util.find_spec('wheel') else []
+    subprocess.run([
+        sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps',
+        *isolation, '--wheel-dir', folder, folder / 'source'
+    ],
+                   check=True)
+    return next(folder.glob('*.whl'))
+
+
+def test_wheel_has_everything(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {n for n in archive.namelist() if '/.mim/' in n}
+    wanted = {'model-index.yml'}
+    for folder, suffixes in (('configs', ('.py', '.yml')), ('tools', ('.py',
+                                                                      '.sh'))):
+        wanted |= {
+            str(p.relative_to(ROOT))
+            for p in (ROOT / folder).rglob('*')
+            if p.suffix in suffixes and '__pycache__' not in p.parts
+        }
+    assert packed == {f'mmdualpath/.mim/{name}' for name in wanted}
+
+
+@pytest.mark.slow
+def test_installed_wheel_trains(wheel, tmp_path):
+    """Its tools run a config of the user's, far from the checkout."""
+    site = tmp_path / 'site'
+    subprocess.run([
+        sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps',
+        '--target', site, wheel
+    ],
+                   check=True)
+    installed = site / 'mmdualpath' / '.mim'
+    for config in (installed / 'configs').glob('*.py'):
+        assert Config.fromfile(config).model
+
+    here = tmp_path / 'here'
+    here.mkdir()
+    write_videos(here)
+    make_config(here)
+    result = subprocess.run([
+        sys.executable, '-W', 'ignore', installed / 'tools' / 'train.py',
+        'dualpath_tiny_noise.py', '--cfg-options', 'train_cfg.max_epochs=1'
+    ],
+                            cwd=here,
+                            env=dict(os.environ, PYTHONPATH=str(site)),
+                            capture_output=True,
+                            text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert (here / 'work' / 'epoch_1.pth').is_file()
+
+
+def test_index_imports_every_metafile():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    assert index['Import'] == [str(p.relative_to(ROOT)) for p in METAFILES]
+
+
+def test_every_config_is_in_a_metafile():
+    """``mim`` finds them all; pretraining the miniature is no model of ours.
+    """
+    listed = [
+        model['Config'] for metafile in METAFILES
+        for model in yaml.safe_load(metafile.read_text())['Models']
+    ]
+    configs = {
+        f'configs/{p.name}'
+        for p in (ROOT / 'configs').glob('*.py')
+        if not p.name.startswith('pretrain_')
+    }
+    assert sorted(listed) == sorted(configs)
+
+
+@pytest.mark.parametrize('metafile', METAFILES, ids=lambda p: p.stem)
+def test_metafile(metafile):
+    """Configs exist, have the name they go by, and belong to a collection."""
+    content = yaml.safe_load(metafile.read_text())
+    collections = {c['Name'] for c in content['Collections']}
+    names = [m['Name'] for m in content['Models']]
+    assert len(names) == len(set(names))
+    for model in content['Models']:
+        assert (ROOT / model['Config']).is_file()
+        assert Path(model['Config']).stem == model['Name']
+        assert model['In Collection'] in collections
+
+
+def test_index_is_in_the_form_that_mim_reads():
+    load = pytest.importorskip('modelindex.load_model_index').load
+    index = load(str(ROOT / 'model-index.yml'))
+    index.build_models_with_collections()
+    assert 'dualpath_vitb_ssv2' in {m.name for m in index.models}

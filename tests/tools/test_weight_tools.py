@@ -1,0 +1,258 @@
+"""Converting, publishing, merging and splitting weights."""
+import hashlib
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import tiny_training
+import torch
+import yaml
+from mmaction.apis import inference_recognizer, init_recognizer
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from tiny_training import CLIP, make_config, make_runner
+
+from mmdualpath.models.weights import read_file, write_checkpoint
+
+ROOT = Path(__file__).parents[2]
+
+
+def tool(name):
+    spec = importlib.util.spec_from_file_location(name,
+                                                  ROOT / f'tools/{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """A run over a pretrained backbone file, which is there to be moved."""
+    init_default_scope('mmaction')
+    folder = tmp_path_factory.mktemp('trained')
+    tiny_training.write_videos(folder)
+    torch.manual_seed(5)
+    backbone = MODELS.build({k: v for k, v in CLIP.items() if k != 'init_cfg'})
+    backbone.init_weights()
+    torch.save(backbone.state_dict(), folder / 'vit.pth')
+    cfg = make_config(
+        folder,
+        dict(
+            CLIP,
+            init_cfg=dict(
+                type='Pretrained', checkpoint=str(folder / 'vit.pth'))))
+    make_runner(cfg, 'dualpath_tiny_noise').train()
+    return folder, cfg, folder / 'work' / 'epoch_2.pth'
+
+
+def scores(cfg, checkpoint, folder):
+    model = init_recognizer(cfg, str(checkpoint), device='cpu')
+    return inference_recognizer(model, str(folder / '1.mp4')).pred_score
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_convert(suffix, tmp_path):
+    names = {
+        'visual.class_embedding': torch.randn(4),
+        'visual.positional_embedding': torch.randn(5, 4),
+        'visual.transformer.resblocks.0.ln_1.weight': torch.randn(4),
+        'visual.proj': torch.randn(4, 2).half(),
+        'text_projection': torch.zeros(2)
+    }
+    torch.save(names, tmp_path / 'clip.pt')
+    out = tmp_path / f'out{suffix}'
+    tool('convert_weights').main([str(tmp_path / 'clip.pt'), str(out)])
+    content = read_file(out)
+    assert content['meta'] == dict(format='clip', source='clip.pt')
+    assert set(content['state_dict']) == {
+        'cls_token', 'pos_embed', 'layers.0.ln1.weight', 'proj'
+    }
+    proj = content['state_dict']['proj']
+    assert torch.equal(proj, names['visual.proj'].float())
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_publish(suffix, trained, tmp_path, capsys):
+    folder, cfg, checkpoint = trained
+    flags = ['--safetensors'] if suffix == '.safetensors' else []
+    (folder / 'run.log').write_text('loss 1.0')
+    publish = tool('publish_model')
+    path = publish.main([
+        str(checkpoint), '--out-dir',
+        str(tmp_path), '--log',
+        str(folder / 'run.log'), '--url', 'https://example.org/models/',
+        '--result', 'Noise/Top 1 Accuracy=50.0'
+    ] + flags)
+
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    saved = torch.load(checkpoint)
+    day = saved['meta']['time'][:8]
+    assert path.name == f'dualpath_tiny_noise_{day}-{digest}{suffix}'
+    assert set(tmp_path.iterdir()) == {path, path.with_suffix('.log')}
+
+    content = read_file(path)
+    assert set(content) == {'meta', 'state_dict'}
+    assert Config.fromstring(content['meta']['cfg'], '.py').model == cfg.model
+    for name, tensor in saved['state_dict'].items():
+        assert torch.equal(content['state_dict'][name], tensor)
+    assert path.stat().st_size < checkpoint.stat().st_size
+
+    printed = capsys.readouterr().out
+    model = yaml.safe_load(
+        printed[printed.index('- Name'):printed.rindex(str(path))])[0]
+    assert model['Name'] == 'dualpath_tiny_noise'
+    assert model['Weights'] == f'https://example.org/models/{path.name}'
+    assert model['Training Log'].endswith('.log')
+    assert model['Metadata'] == dict(Epochs=2)
+    assert model['Results'][0]['Metrics'] == {'Top 1 Accuracy': 50.0}
+
+    # It is as good as the checkpoint, and test.py's runner reads it too.
+    wanted = scores(cfg, checkpoint, folder)
+    torch.testing.assert_close(scores(cfg, path, folder), wanted)
+    runner = make_runner(
+        cfg, load_from=str(path), work_dir=str(tmp_path / 'work'))
+    assert 'acc/top1' in runner.test()
+
+    # Publishing again gives the same file.
+    again = publish.main(
+        [str(checkpoint), '--out-dir',
+         str(tmp_path / 'again')] + flags)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_published_file_needs_no_trust(trained, tmp_path):
+    path = tool('publish_model').main(
+        [str(trained[2]), '--out-dir',
+         str(tmp_path)])
+    declared = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    try:
+        torch.load(path, weights_only=True)
+        with pytest.raises(Exception, match='[Ww]eights.only'):
+            torch.load(trained[2], weights_only=True)
+    finally:
+        torch.serialization.add_safe_globals(declared)
+
+
+def test_publish_updates_a_metafile(trained, tmp_path):
+    metafile = tmp_path / 'metafile.yml'
+    metafile.write_text(
+        yaml.safe_dump(
+            dict(
+                Collections=[dict(Name='DualPath', README='README.md')],
+                Models=[
+                    dict(Name='another', Config='configs/another.py'),
+                    dict(
+                        Name='dualpath_tiny_noise',
+                        Config='configs/dualpath_tiny_noise.py',
+                        Metadata=dict(Frames=16))
+                ])))
+    publish = tool('publish_model')
+    arguments = ['--out-dir', str(tmp_path), '--metafile', str(metafile)]
+    path = publish.main([str(trained[2])] + arguments)
+    publish.main([str(trained[2]), '--config', 'third'] + arguments)
+    models = yaml.safe_load(metafile.read_text())['Models']
+    assert [m['Name']
+            for m in models] == ['another', 'dualpath_tiny_noise', 'third']
+    assert models[1]['Metadata'] == dict(Frames=16, Epochs=2)
+    assert models[1]['Weights'] == path.name
+    assert models[2]['In Collection'] == 'DualPath'
+    assert re.fullmatch(r'third_\d{8}-[0-9a-f]{8}\.pth', models[2]['Weights'])
+
+
+@pytest.mark.parametrize('content, flags, message', [
+    (dict(state_dict=dict(w=torch.zeros(1))), [], 'no checkpoint of a train'),
+    (dict(meta={}, state_dict={}), [], 'give it with --config'),
+    (dict(meta=dict(dataset_meta=dict(a=torch.half)),
+          state_dict={}), ['--config', 'x'], 'meta.dataset_meta.a is a dtype'),
+    (dict(meta={}, state_dict={}), ['--config', 'x', '--result', 'K400=3'
+                                    ], 'DATASET/METRIC=VALUE'),
+])
+def test_publish_refuses(content, flags, message, tmp_path):
+    torch.save(content, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=message):
+        tool('publish_model').main(
+            [str(tmp_path / 'a.pth'), '--out-dir',
+             str(tmp_path)] + flags)
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_merge_and_split(suffix, trained, tmp_path):
+    folder, cfg, checkpoint = trained
+    wanted = scores(cfg, checkpoint, folder)
+    merge = tool('merge_model')
+    merged = tmp_path / f'merged{suffix}'
+    merge.main(['merge', cfg.filename, str(checkpoint), str(merged)])
+
+    # The merged file stands alone: its config names no other file.
+    alone = Config.fromfile(merged.with_suffix('.py'))
+    assert 'vit.pth' not in alone.pretty_text
+    torch.testing.assert_close(scores(alone, merged, folder), wanted)
+    model = init_recognizer(alone, str(merged), device='cpu')
+    saved = torch.load(checkpoint)['state_dict']
+    fingerprint = 'backbone.spatial.frozen_backbone'
+    assert torch.equal(model.state_dict()[fingerprint], saved[fingerprint])
+
+    # Split again, it is the backbone and the checkpoint it was.
+    merge.main(['split', cfg.filename, str(merged), str(tmp_path / 'parts')])
+    backbone = read_file(tmp_path / 'parts' / 'backbone.pth')['state_dict']
+    original = torch.load(folder / 'vit.pth')
+    assert backbone.keys() == original.keys()
+    assert all(torch.equal(backbone[n], original[n]) for n in original)
+    adapters = torch.load(tmp_path / 'parts' / 'adapters.pth')['state_dict']
+    assert adapters.keys() == saved.keys()
+    assert all(torch.equal(adapters[n], saved[n]) for n in saved)
+
+
+def test_merged_in_full_precision(trained, tmp_path):
+    """A model stored in bfloat16 is merged with what was published."""
+    folder, cfg, checkpoint = trained
+    half = Config(cfg.to_dict())
+    half.model.backbone.frozen_dtype = 'bfloat16'
+    half.dump(tmp_path / 'half.py')
+    tool('merge_model').main([
+        'merge',
+        str(tmp_path / 'half.py'),
+        str(checkpoint),
+        str(tmp_path / 'merged.pth')
+    ])
+    state = torch.load(tmp_path / 'merged.pth')['state_dict']
+    original = torch.load(folder / 'vit.pth')
+    name = 'layers.0.attn.proj.weight'
+    assert torch.equal(state[f'backbone.temporal.base.{name}'], original[name])
+
+
+def test_merged_tensors_are_stored_once(trained, tmp_path):
+    """Both views of one backbone cost no more than the backbone."""
+    _, cfg, checkpoint = trained
+    sizes = {}
+    for suffix in ('.pth', '.safetensors'):
+        merged = tmp_path / f'merged{suffix}'
+        tool('merge_model').main(
+            ['merge', cfg.filename,
+             str(checkpoint),
+             str(merged)])
+        sizes[suffix] = merged.stat().st_size
+    content = read_file(tmp_path / 'merged.safetensors')
+    every = sum(t.nbytes for t in content['state_dict'].values())
+    assert sizes['.safetensors'] < 0.7 * every
+    names = [
+        f'backbone.{p}.base.layers.0.attn.proj.weight'
+        for p in ('spatial', 'temporal')
+    ]
+    assert torch.equal(*(content['state_dict'][n] for n in names))
+
+
+def test_only_two_kinds_of_files(tmp_path):
+    with pytest.raises(ValueError, match=r'\.pth or \.safetensors'):
+        write_checkpoint(dict(state_dict={}), tmp_path / 'a.ckpt')
+
+
+def test_merge_needs_a_frozen_backbone(tmp_path):
+    (tmp_path / 'a.py').write_text("model = dict(type='Recognizer2D', "
+                                   "backbone=dict(type='ResNet'))")
+    with pytest.raises(ValueError, match='no model with a frozen backbone'):
+        merge = tool('merge_model')
+        merge.frozen_config(Config.fromfile(tmp_path / 'a.py'))
