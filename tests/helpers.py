@@ -43,7 +43,7 @@ def shrink(cfg: Config) -> Config:
             paths += 1
             for adapter in view.adapters:
                 if 'width' in adapter:
-                    adapter.width = 8
+                    adapter['width'] = 8
     cfg.model.cls_head.in_channels = paths * features
     cfg.model.cls_head.hidden_channels = 16
     preprocessor = cfg.model.data_preprocessor
