@@ -1,5 +1,6 @@
 """A frozen backbone seen through adapters."""
 import json
+from dataclasses import replace
 from typing import Dict, Mapping, Optional, Sequence, Union
 
 import torch
@@ -10,7 +11,8 @@ from torch.utils.checkpoint import checkpoint
 
 from .frozen import (FrozenBackbone, combine, digest, matching, share,
                      tensors_of)
-from .sites import BLOCK, locate
+from ..adapters.base import Adapter
+from .sites import BLOCK, locate, open_residual, sites_of
 
 FINGERPRINT = 'frozen_backbone'
 
@@ -53,11 +55,26 @@ def inject(backbone: nn.Module, adapters: Sequence[Mapping]) -> None:
                              "site='attn'.")
         places = locate(backbone, cfg.pop('site'))
         plans.append((cfg, _choose(places, cfg.pop('blocks', None))))
+    residual = sites_of(backbone).residual
     for cfg, places in plans:
         for parent, name, site in places:
+            if site.name in residual:
+                open_residual(parent, name, residual[site.name])
             base = getattr(parent, name)
             setattr(parent, name, MODELS.build(dict(cfg, base=base,
                                                     site=site)))
+    _count_added_tokens(backbone)
+
+
+def _count_added_tokens(backbone: nn.Module) -> None:
+    """Tell adapters that stand inside others of the tokens these add."""
+    adapters = [m for m in backbone.modules() if isinstance(m, Adapter)]
+    for outer in adapters:
+        for inner in outer.base.modules() if outer.added_tokens else ():
+            if isinstance(inner, Adapter):
+                inner.site = replace(
+                    inner.site,
+                    extra_tokens=inner.site.extra_tokens + outer.added_tokens)
 
 
 def _choose(places: list, blocks: Optional[Sequence[int]]) -> list:

@@ -1,3 +1,8 @@
+from .frame_heads import (AttentivePoolingHead, FrameMeanHead,
+                          TemporalTransformerHead)
 from .mlp_head import MLPHead
 
-__all__ = ['MLPHead']
+__all__ = [
+    'AttentivePoolingHead', 'FrameMeanHead', 'MLPHead',
+    'TemporalTransformerHead'
+]
