@@ -1,0 +1,3 @@
+from .optimizers import TrainableParamsConstructor
+
+__all__ = ['TrainableParamsConstructor']

@@ -1,0 +1,27 @@
+"""Optimizer groups for models of which little trains."""
+from typing import List, Optional, Union
+
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from torch import nn
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class TrainableParamsConstructor(DefaultOptimWrapperConstructor):
+    """MMEngine's constructor, without groups for frozen parameters.
+
+    With ``paramwise_cfg`` MMEngine gives every parameter a group of its own,
+    frozen ones too. Two views of one backbone share theirs, which torch's
+    optimizers refuse to see twice; and an optimizer has no use for them.
+    """
+
+    def add_params(self,
+                   params: List[dict],
+                   module: nn.Module,
+                   prefix: str = '',
+                   is_dcn_module: Optional[Union[int, float]] = None) -> None:
+        """Append the groups of a module's trainable parameters."""
+        super().add_params(params, module, prefix, is_dcn_module)
+        params[:] = [
+            group for group in params if group['params'][0].requires_grad
+        ]
