@@ -24,9 +24,9 @@ def lora(tmp_path_factory):
     MODELS.module_dict.pop('LoRA')
 
 
-@pytest.mark.parametrize('name, qkv', [('tiny_clip', 'layers.1.attn.qkv'),
-                                       ('tiny_swin',
-                                        'stages.0.blocks.1.attn.w_msa.qkv')])
+@pytest.mark.parametrize('name, qkv',
+                         [('tiny_clip', 'layers.1.attn.qkv'),
+                          ('tiny_swin', 'stages.0.blocks.1.attn.w_msa.qkv')])
 def test_lora(lora, request, name, qkv):
     cfg = request.getfixturevalue(name)
     method = dict(type='LoRA', site='qkv', rank=2, alpha=3.)

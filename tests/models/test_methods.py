@@ -61,11 +61,12 @@ TIME = [
 HEADS = dict(
     FrameMeanHead=[],
     TemporalTransformerHead=['positions'] + [
-        f'block.{n}' for n in ('self_attn.in_proj_weight',
-                               'self_attn.in_proj_bias')
+        f'block.{n}'
+        for n in ('self_attn.in_proj_weight', 'self_attn.in_proj_bias')
     ] + [
-        f'block.{m}.{p}' for m in ('self_attn.out_proj', 'linear1', 'linear2',
-                                   'norm1', 'norm2') for p in PARAMS
+        f'block.{m}.{p}'
+        for m in ('self_attn.out_proj', 'linear1', 'linear2', 'norm1', 'norm2')
+        for p in PARAMS
     ],
     AttentivePoolingHead=[
         'query', 'attn.in_proj_weight', 'attn.in_proj_bias',
@@ -132,8 +133,8 @@ def in_wrapped_block(name: str) -> str:
 METHODS = dict(
     linear=Method(),
     full=Method(trainable=everything),
-    full_temporal_attention=Method(
-        TA, [('', TIME)], ['positions'], everything, in_wrapped_block),
+    full_temporal_attention=Method(TA, [('', TIME)], ['positions'], everything,
+                                   in_wrapped_block),
     full_token_shift=Method(
         [adapter('TokenShift', 'qkv', num_frames=T, num_heads=4)],
         trainable=everything,
@@ -149,17 +150,15 @@ METHODS = dict(
                head='TemporalTransformerHead',
                identity='no',
                backbones=VITS),
-    video_prompt=Method(
-        [adapter('VPT', 'block', num_prompts=3, deep=False)],
-        [('', ['prompts'])],
-        head='TemporalTransformerHead',
-        identity='no',
-        backbones=VITS,
-        only=lambda backbone: [0]),
-    adaptformer=Method(
-        [adapter('ParallelAdapter', 'mlp', **ADAPTFORMER)],
-        [('ffn.layers.', BOTTLENECK)],
-        head='TemporalTransformerHead'),
+    video_prompt=Method([adapter('VPT', 'block', num_prompts=3, deep=False)],
+                        [('', ['prompts'])],
+                        head='TemporalTransformerHead',
+                        identity='no',
+                        backbones=VITS,
+                        only=lambda backbone: [0]),
+    adaptformer=Method([adapter('ParallelAdapter', 'mlp', **ADAPTFORMER)],
+                       [('ffn.layers.', BOTTLENECK)],
+                       head='TemporalTransformerHead'),
     adaptformer_release=Method(
         [adapter('ParallelAdapter', 'residual_mlp', **ADAPTFORMER)],
         [('ffn.', BOTTLENECK)],
@@ -193,29 +192,26 @@ METHODS = dict(
     dualpath_spatial=Method(
         [adapter('ParallelAdapter', s, width=8) for s in ('attn', 'mlp')],
         [('attn.', BOTTLENECK), ('ffn.layers.', BOTTLENECK)]),
-    dualpath_temporal=Method(
-        [
-            adapter('PreAdapter', 'attn', width=8),
-            adapter('SerialAdapter', 'attn', width=8),
-            adapter('SerialAdapter', 'mlp', width=8)
-        ], [('attn.', BOTTLENECK), ('attn.base.', BOTTLENECK),
-            ('ffn.layers.', BOTTLENECK)]),
+    dualpath_temporal=Method([
+        adapter('PreAdapter', 'attn', width=8),
+        adapter('SerialAdapter', 'attn', width=8),
+        adapter('SerialAdapter', 'mlp', width=8)
+    ], [('attn.', BOTTLENECK), ('attn.base.', BOTTLENECK),
+        ('ffn.layers.', BOTTLENECK)]),
     dualpath_windows=Method([adapter('SerialAdapter', 'window_attn', width=8)],
                             [('attn.', BOTTLENECK)],
                             backbones=('swin', ),
                             only=PLAIN_WINDOWS.get),
-    composed=Method(
-        [
-            adapter('STAdapter', 'residual_mlp', **ST),
-            adapter('ParallelAdapter', 'residual_mlp', **ADAPTFORMER),
-            adapter('ProTuning', 'block', width=8),
-            adapter('VPT', 'block', num_prompts=3)
-        ], [('base.base.ffn.base.', SPACE_TIME),
-            ('base.base.ffn.', BOTTLENECK), ('base.', CONVS),
-            ('', ['prompts'])],
-        identity='no',
-        backbones=VITS,
-        blind=['base.base.ffn.base.adapter.', 'base.conv.']),
+    composed=Method([
+        adapter('STAdapter', 'residual_mlp', **ST),
+        adapter('ParallelAdapter', 'residual_mlp', **ADAPTFORMER),
+        adapter('ProTuning', 'block', width=8),
+        adapter('VPT', 'block', num_prompts=3)
+    ], [('base.base.ffn.base.', SPACE_TIME), ('base.base.ffn.', BOTTLENECK),
+        ('base.', CONVS), ('', ['prompts'])],
+                    identity='no',
+                    backbones=VITS,
+                    blind=['base.base.ffn.base.adapter.', 'base.conv.']),
 )
 CASES = [
     pytest.param(METHODS[m], b, id=f'{m}-{b}') for m in METHODS
@@ -320,8 +316,10 @@ def test_gradients(method, backbone):
         of.zero_grad()
         with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
             loss_of(of, data).backward()
-        frozen_names = {n for n, p in of.named_parameters()
-                        if not p.requires_grad}
+        frozen_names = {
+            n
+            for n, p in of.named_parameters() if not p.requires_grad
+        }
         found = {n: p.grad for n, p in of.named_parameters()}
         assert all(found[n] is None for n in frozen_names)
         return {n: g for n, g in found.items() if n not in frozen_names}

@@ -28,10 +28,8 @@ def test_value(extra, size, args):
     h = expected[:, extra:].reshape(2, height, width, C)
     u = F.pad(h @ w1[:, :, 0, 0].T + b1, (0, 0, 2, 2, 2, 2))
     filtered = torch.stack([
-        torch.stack([
-            (u[:, y:y + 5, x:x + 5] * w5[:, 0].permute(1, 2, 0)).sum(
-                (1, 2)) + b5 for x in range(width)
-        ], 1) for y in range(height)
+        torch.stack([(u[:, y:y + 5, x:x + 5] * w5[:, 0].permute(1, 2, 0)).sum(
+            (1, 2)) + b5 for x in range(width)], 1) for y in range(height)
     ], 1)
     v = F.gelu(filtered @ w2[:, :, 0, 0].T + b2)
     expected = torch.cat((expected[:, :extra], (h + v).flatten(1, 2)), 1)

@@ -12,9 +12,7 @@ B, T, N, C, HEADS = 2, 4, 5, 12, 3
 
 def test_value():
     ta = TemporalAttention(
-        nn.Tanh(),
-        Site('block', C, 0, 1, 1),
-        num_frames=T,
+        nn.Tanh(), Site('block', C, 0, 1, 1), num_frames=T,
         num_heads=HEADS).double()
     for p in ta.parameters():
         nn.init.normal_(p, std=0.3)
@@ -31,7 +29,8 @@ def test_value():
             y = y @ ta.attn.out_proj.weight.T + ta.attn.out_proj.bias
             expected[b, :, n] += y @ ta.fc.weight.T + ta.fc.bias
     torch.testing.assert_close(
-        ta(h.flatten(0, 1)), expected.flatten(0, 1).tanh())
+        ta(h.flatten(0, 1)),
+        expected.flatten(0, 1).tanh())
 
 
 def test_parameters():
@@ -50,9 +49,8 @@ def test_frame_positions():
     nn.init.normal_(stem.positions)
     x = torch.randn(B * T, N, C)
     tokens, size = stem(x)
-    expected = torch.stack([
-        frame + stem.positions[i % T, 0] for i, frame in enumerate(x)
-    ])
+    expected = torch.stack(
+        [frame + stem.positions[i % T, 0] for i, frame in enumerate(x)])
     torch.testing.assert_close(tokens, expected)
     assert size == (1, N)
 

@@ -11,11 +11,7 @@ C = HEADS * WIDTH
 
 def shifted(base, **kwargs):
     return TokenShift(
-        base,
-        Site('qkv', C, 0, 1, 1),
-        num_frames=T,
-        num_heads=HEADS,
-        **kwargs)
+        base, Site('qkv', C, 0, 1, 1), num_frames=T, num_heads=HEADS, **kwargs)
 
 
 def test_value():
@@ -28,9 +24,10 @@ def test_value():
             for channel in range(WIDTH):
                 step = (channel >= 4) - (channel < 2)  # thirds of a head
                 neighbour = min(max(t + step, 0), T - 1)
-                expected[:, t, :, kv, :, channel] = source[:, neighbour, :, kv,
-                                                           :, channel]
-    torch.testing.assert_close(shifted(base)(x), expected.reshape(B * T, N, -1))
+                expected[:, t, :, kv, :, channel] = source[:, neighbour, :,
+                                                           kv, :, channel]
+    torch.testing.assert_close(
+        shifted(base)(x), expected.reshape(B * T, N, -1))
 
 
 def test_no_share_is_no_shift():

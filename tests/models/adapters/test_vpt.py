@@ -33,9 +33,7 @@ def test_deep():
 def test_shallow():
     """Prompts enter at the first block and stay until the last."""
     h = torch.randn(2, 5, C)
-    blocks = [
-        VPT(Mix(), site(i), num_prompts=K, deep=False) for i in range(3)
-    ]
+    blocks = [VPT(Mix(), site(i), num_prompts=K, deep=False) for i in range(3)]
     e = blocks[0].prompts.expand(2, K, C)
     expected = Mix()(Mix()(Mix()(torch.cat((e, h), 1))))[:, K:]
     for block in blocks:
