@@ -32,12 +32,13 @@ class ProTuning(Adapter):
         ValueError: If the width is not positive or the kernel is even.
     """
 
-    def __init__(self,
-                 base: nn.Module,
-                 site: Site,
-                 width: int = 128,
-                 kernel_size: int = 5,
-                 act_cfg: dict = dict(type='GELU')) -> None:
+    def __init__(
+        self,
+        base: nn.Module,
+        site: Site,
+        width: int = 128,
+        kernel_size: int = 5,
+        act_cfg: dict = dict(type='GELU')) -> None:
         super().__init__(base, site)
         if width < 1 or kernel_size % 2 == 0:
             raise ValueError(f'width={width}, kernel_size={kernel_size}: '
@@ -61,6 +62,6 @@ class ProTuning(Adapter):
         size = args[0] if args else self.site.grid(h.shape[1])
         patches = h[:, self.site.extra_tokens:]
         v = self.act(self.conv(patches.mT.unflatten(-1, size)))
-        v = nn.functional.pad(v.flatten(2).mT,
-                              (0, 0, self.site.extra_tokens, 0))
+        v = nn.functional.pad(
+            v.flatten(2).mT, (0, 0, self.site.extra_tokens, 0))
         return h + v

@@ -9,9 +9,9 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..adapters.base import Adapter
 from .frozen import (FrozenBackbone, combine, digest, matching, share,
                      tensors_of)
-from ..adapters.base import Adapter
 from .sites import BLOCK, locate, open_residual, sites_of
 
 FINGERPRINT = 'frozen_backbone'

@@ -2,8 +2,8 @@
 
 A new backbone is a new row. Paths are dotted names inside a block; every
 module a path leads to maps tokens to tokens, ``y = f(x, ...)``, without an
-inner residual. Two kinds of sites take in the residual stream itself: ``block``
-is a whole block, and ``residual_mlp`` its second half z + MLP(LN z).
+inner residual. Two sites take in the residual stream itself: ``block`` is a
+whole block, and ``residual_mlp`` its second half z + MLP(LN z).
 """
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple

@@ -4,8 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmdualpath.models.adapters import (FramePositions, Site,
-                                        TemporalAttention)
+from mmdualpath.models.adapters import FramePositions, Site, TemporalAttention
 
 B, T, N, C, HEADS = 2, 4, 5, 12, 3
 

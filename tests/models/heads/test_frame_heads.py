@@ -1,8 +1,9 @@
 """The heads of the one-view methods against plain torch."""
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from mmaction.registry import MODELS
+from mmaction.registry import MODELS, TRANSFORMS
 
 BM, T, N, C, CLASSES, HEADS = 3, 4, 5, 12, 7, 3
 
@@ -87,3 +88,16 @@ def test_start():
 def test_incomplete_clips(frames):
     with pytest.raises(ValueError, match='num_frames=4'):
         build('FrameMeanHead')(torch.randn(frames, C))
+
+
+def test_frames_of_a_clip_follow_each_other():
+    """What the heads take for granted of MMAction2's views."""
+    frames = [np.full((40, 60, 3), i, np.uint8) for i in range(2 * T)]
+    results = dict(
+        imgs=frames, img_shape=(40, 60), num_clips=2, clip_len=T, modality=[])
+    for cfg in (dict(type='ThreeCrop', crop_size=40),
+                dict(type='FormatShape', input_format='NCHW')):
+        results = TRANSFORMS.build(cfg)(results)
+    views = results['imgs'][:, 0, 0, 0].reshape(-1, T)
+    clips = {tuple(range(T)), tuple(range(T, 2 * T))}
+    assert len(views) == 6 and {tuple(v) for v in views} == clips

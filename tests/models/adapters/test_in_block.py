@@ -1,4 +1,4 @@
-"""AdaptFormer and the serial adapter against their equations."""
+"""Adapters in a whole block of a ViT against their equations."""
 import pytest
 import torch
 import torch.nn.functional as F
@@ -83,6 +83,21 @@ def test_adapter(blocks):
     z = h + y + bottleneck(y, block.attn.adapter, F.gelu)
     y = mlp(layer_norm(z, bare.ln2), bare.ffn)
     expected = z + y + bottleneck(y, block.ffn.layers.adapter, F.gelu)
+    torch.testing.assert_close(block(h), expected)
+
+
+def test_st_adapter(blocks):
+    """The residual connection carries the adapted stream, z' not z."""
+    bare, adapted = blocks
+    block = adapted(
+        dict(type='STAdapter', site='residual_mlp', num_frames=1, width=6))
+    h = torch.randn(2, 17, 48, dtype=torch.float64)
+    z = h + attention(layer_norm(h, bare.ln1), bare.attn)
+    a = block.ffn.adapter
+    y = F.linear(z[:, 1:], a.down.weight, a.down.bias)
+    y = y * a.conv.weight[:, 0, 1, 0, 0] + a.conv.bias  # a clip of one frame
+    z[:, 1:] += F.linear(y, a.up.weight, a.up.bias)
+    expected = z + mlp(layer_norm(z, bare.ln2), bare.ffn)
     torch.testing.assert_close(block(h), expected)
 
 
