@@ -6,7 +6,8 @@ _base_ = ['_base_/models/vit_mini.py', '_base_/default_runtime.py']
 num_classes = 8
 data_root = 'data/digits'
 _base_.backbone.init_cfg = dict(
-    type='Pretrained', checkpoint='work_dirs/pretrain_vit-mini_digits/'
+    type='Pretrained',
+    checkpoint='work_dirs/pretrain_vit-mini_digits/'
     'epoch_6.pth')
 _base_.default_hooks.logger.interval = 25
 _base_.default_hooks.checkpoint.max_keep_ckpts = 1
@@ -95,10 +96,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
     dict(
-        type='LinearLR',
-        start_factor=0.01,
-        end=1,
-        convert_to_iter_based=True),
+        type='LinearLR', start_factor=0.01, end=1, convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
         begin=1,

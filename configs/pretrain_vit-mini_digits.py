@@ -16,7 +16,7 @@ data_preprocessor = dict(
 
 data_root = 'data/digits/images'
 train_dataloader = dict(
-    batch_size=64,
+    batch_size=32,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -44,14 +44,11 @@ train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=2)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
     dict(
-        type='LinearLR',
-        start_factor=0.01,
-        end=1,
-        convert_to_iter_based=True),
+        type='LinearLR', start_factor=0.01, end=1, convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
         begin=1,

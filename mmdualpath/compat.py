@@ -89,14 +89,17 @@ def _load_mmengine_checkpoints_safely() -> None:
     from mmengine.logging import HistoryBuffer
     multiarray = (
         np._core.multiarray if hasattr(np, '_core') else np.core.multiarray)
-    safe = [HistoryBuffer, np.ndarray, np.dtype,
-            (_history_getattr, 'builtins.getattr'),
-            (_history_getattr, '__builtin__.getattr')]
+    safe = [
+        HistoryBuffer, np.ndarray, np.dtype,
+        (_history_getattr, 'builtins.getattr'),
+        (_history_getattr, '__builtin__.getattr')
+    ]
     safe += [
         dtype for dtype in vars(np.dtypes).values() if isinstance(dtype, type)
     ]
     for package in ('numpy.core', 'numpy._core'):
-        safe += [(multiarray._reconstruct, f'{package}.multiarray._reconstruct'),
+        safe += [(multiarray._reconstruct,
+                  f'{package}.multiarray._reconstruct'),
                  (multiarray.scalar, f'{package}.multiarray.scalar')]
     torch.serialization.add_safe_globals(safe)
 

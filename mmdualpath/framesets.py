@@ -3,7 +3,7 @@
 One function builds framesets, whether a transform calls it on the CPU or the
 data preprocessor on the device, so both give the same pixels.
 """
-from typing import Optional, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -15,29 +15,38 @@ Size = Union[int, Sequence[int]]
 def to_pair(value: Size, name: str) -> Tuple[int, int]:
     """A positive integer or two of them, as (height, width)."""
     pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or not all(
-            isinstance(v, int) and v > 0 for v in pair):
+    if len(pair) != 2 or not all(isinstance(v, int) and v > 0 for v in pair):
         raise ValueError(f'{name} must be a positive integer or two of them '
                          f'(height, width), given {value!r}.')
     return pair
 
 
-def spatial_indices(num_frames: int, num_spatial_frames: int) -> slice:
-    """Every (T / T_S)-th frame, the spatial path's subset of a clip.
+def spatial_indices(num_frames: int,
+                    spatial_frames: Union[int, Sequence[int]]) -> List[int]:
+    """The spatial path's subset of a clip's frames.
 
     Args:
         num_frames: Frames T of the clip.
-        num_spatial_frames: Frames T_S of the spatial path.
+        spatial_frames: Their number T_S, for every (T / T_S)-th frame, or
+            the numbers of the frames themselves.
 
     Raises:
-        ValueError: If T_S does not divide T.
+        ValueError: If T_S does not divide T, or a frame is not in the clip.
     """
-    if num_spatial_frames < 1 or num_frames % num_spatial_frames:
+    if not isinstance(spatial_frames, int):
+        outside = [i for i in spatial_frames if not 0 <= i < num_frames]
+        if outside or not spatial_frames:
+            raise ValueError(f'num_spatial_frames={list(spatial_frames)} must '
+                             f'name frames of a clip of {num_frames}, '
+                             f'0 to {num_frames - 1}.')
+        return list(spatial_frames)
+    if spatial_frames < 1 or num_frames % spatial_frames:
         raise ValueError(
-            f'num_spatial_frames={num_spatial_frames} does not divide the '
+            f'num_spatial_frames={spatial_frames} does not divide the '
             f'{num_frames} frames of a clip. The spatial path reads every '
-            '(T / T_S)-th frame.')
-    return slice(None, None, num_frames // num_spatial_frames)
+            '(T / T_S)-th frame; give a list of frame numbers to choose '
+            'otherwise.')
+    return list(range(0, num_frames, num_frames // spatial_frames))
 
 
 def grid_framesets(frames: Tensor,

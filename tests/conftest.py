@@ -11,8 +11,7 @@ import mmdualpath  # noqa: E402, F401
 
 torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
 
-TINY = dict(
-    embed_dims=48, num_layers=3, num_heads=4, feedforward_channels=96)
+TINY = dict(embed_dims=48, num_layers=3, num_heads=4, feedforward_channels=96)
 
 
 @pytest.fixture(autouse=True)

@@ -123,12 +123,9 @@ def test_config(build, name):
 
 def assert_frames_agree(cfg, model):
     """Pipelines, adapters and head speak of the same number of frames."""
-    frames = {
-        m.num_frames
-        for m in model.modules() if hasattr(m, 'num_frames')
-    } | {
-        len(m.positions)
-        for m in model.backbone.modules() if hasattr(m, 'positions')
+    frames = {cfg.model.cls_head.num_frames} | {
+        m.images_per_clip
+        for m in model.modules() if getattr(m, 'images_per_clip', None)
     }
     for part in ('train', 'val', 'test'):
         pipeline = cfg[f'{part}_dataloader'].dataset.pipeline

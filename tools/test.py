@@ -3,11 +3,11 @@
 Takes what MMAction2's ``tools/test.py`` takes, see ``--help``.
 """
 import runpy
+from importlib.util import find_spec
 from pathlib import Path
 
 import mmdualpath  # noqa: F401
-import mmaction  # isort: skip
 
 if __name__ == '__main__':
-    stock = Path(mmaction.__file__).parent / '.mim' / 'tools' / 'test.py'
+    stock = Path(find_spec('mmaction').origin).parent / '.mim/tools/test.py'
     runpy.run_path(str(stock), run_name='__main__')

@@ -1,5 +1,5 @@
 """Both inputs of a dual-path model, built on the device."""
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmaction.models import ActionDataPreprocessor
@@ -19,7 +19,8 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
     there. Inputs that ``GridFrameset`` has already split pass through.
 
     Args:
-        num_spatial_frames: T_S, or None for a model without spatial path.
+        num_spatial_frames: T_S, or the numbers of the spatial frames in the
+            clip, or None for a model without spatial path.
         grid: Frames down and across a frameset, (h, w), or None for a model
             without temporal path.
         frameset_size: Pixels of a frameset. Defaults to a frame's size.
@@ -34,7 +35,7 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
     """
 
     def __init__(self,
-                 num_spatial_frames: Optional[int] = 8,
+                 num_spatial_frames: Union[int, Sequence[int], None] = 8,
                  grid: Optional[Size] = 4,
                  frameset_size: Optional[Size] = None,
                  mean: Optional[List[float]] = None,

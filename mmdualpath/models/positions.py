@@ -16,7 +16,8 @@ def sincos(positions: Tensor, dims: int, max_period: float = 1e4) -> Tensor:
     Returns:
         ``(..., dims)``.
     """
-    half = torch.arange(dims // 2, dtype=torch.float64, device=positions.device)
+    half = torch.arange(
+        dims // 2, dtype=torch.float64, device=positions.device)
     angles = positions.double()[..., None] / max_period**(2 * half / dims)
     return torch.cat((angles.sin(), angles.cos()), -1)
 

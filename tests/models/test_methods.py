@@ -397,3 +397,9 @@ def test_prompts_are_no_patches_to_the_adapters_inside():
         a.site.extra_tokens for a in (vpt, pro_tuning, parallel, st_adapter)
     ]
     assert extra == [1, 4, 4, 4]
+
+
+def test_adapters_agree_on_the_length_of_a_clip():
+    method = Method([*TA, adapter('STAdapter', 'block', num_frames=3)])
+    with pytest.raises(ValueError, match=r'\[2, 3\]'):
+        build(method, 'clip')

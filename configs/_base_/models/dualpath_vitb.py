@@ -17,7 +17,9 @@ model = dict(
             trainable=['cls_token', 'pos_embed'],
             adapters=[
                 dict(
-                    type='ParallelAdapter', site='attn', width=128,
+                    type='ParallelAdapter',
+                    site='attn',
+                    width=128,
                     dropout=0.1),
                 dict(
                     type='ParallelAdapter', site='mlp', width=128, dropout=0.1)

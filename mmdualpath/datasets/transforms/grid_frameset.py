@@ -3,7 +3,7 @@
 Paper: Dual-path Adaptation from Image to Video Transformers, CVPR 2023.
 https://arxiv.org/abs/2303.09857
 """
-from typing import Dict, Optional
+from typing import Dict, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -40,16 +40,19 @@ class GridFrameset(BaseTransform):
     Args:
         grid: Frames down and across a frameset, (h, w).
         size: Height and width of a frameset in pixels. Defaults to a frame's.
-        num_spatial_frames: T_S, frames of the spatial path.
+        num_spatial_frames: T_S, frames of the spatial path, or their numbers
+            in the clip.
 
     Raises:
         ValueError: If the frames do not fill the framesets.
     """
 
-    def __init__(self,
-                 grid: Size = 4,
-                 size: Optional[Size] = None,
-                 num_spatial_frames: Optional[int] = None) -> None:
+    def __init__(
+            self,
+            grid: Size = 4,
+            size: Optional[Size] = None,
+            num_spatial_frames: Union[int, Sequence[int],
+                                      None] = None) -> None:
         self.grid = grid
         self.size = size
         self.num_spatial_frames = num_spatial_frames

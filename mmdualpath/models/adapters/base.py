@@ -53,13 +53,16 @@ class Adapter(nn.Module):
     backbone are in place before it is built, and ``init_weights`` is never
     called on it.
 
-    Attributes:
-        added_tokens: Tokens it puts in front of those its base sees.
-
     Args:
         base: The module that is adapted.
         site: Where it stands.
+
+    Attributes:
+        images_per_clip: Images of a clip, which follow each other in the
+            batch, if the adapter depends on it; else None.
+        added_tokens: Tokens it puts in front of those its base sees.
     """
+    images_per_clip: Optional[int] = None
     added_tokens: int = 0
 
     def __init__(self, base: nn.Module, site: Site) -> None:

@@ -3,8 +3,8 @@
 Paper: Dual-path Adaptation from Image to Video Transformers, CVPR 2023,
 Sec. 4.2 (p_TP). https://arxiv.org/abs/2303.09857
 Departures: the paper names fixed 3-D encodings without their formula; here
-time, y and x share the channels. The authors' own dump adds a 1-D sinusoid of
-the frame number to a trainable embedding instead: :class:`FrameIndexPositions`.
+time, y and x share the channels. The authors' own dump adds a 1-D sinusoid
+of the frame number to a trainable embedding: :class:`FrameIndexPositions`.
 """
 from typing import Dict, Tuple
 
@@ -37,7 +37,7 @@ class _StemPositions(Adapter):
         if num_framesets < 1:
             raise ValueError(f'num_framesets={num_framesets}: a clip has at '
                              'least one frameset.')
-        self.num_framesets = num_framesets
+        self.images_per_clip = num_framesets
         self.grid = to_pair(grid, 'grid')
         # A table depends on nothing but the size of the map of patches.
         self._tables: Dict[tuple, Tensor] = {}
@@ -49,17 +49,17 @@ class _StemPositions(Adapter):
     def forward(self, x: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
         """``(B*T_G, 3, H', W')`` -> tokens ``(B*T_G, N, C)`` and map size."""
         tokens, (height, width) = self.base(x)
-        if len(tokens) % self.num_framesets:
+        if len(tokens) % self.images_per_clip:
             raise ValueError(
                 f'A batch of {len(tokens)} framesets is no multiple of '
-                f'num_framesets={self.num_framesets}, the framesets a clip '
+                f'num_framesets={self.images_per_clip}, the framesets a clip '
                 'has in this model.')
         key = (height, width, tokens.device, tokens.dtype)
         if key not in self._tables:
             with torch.inference_mode(False):  # training reads it as well
                 table = self.table(height, width, tokens.device)
                 self._tables[key] = table.to(tokens.dtype)
-        tokens = tokens.unflatten(0, (-1, self.num_framesets))
+        tokens = tokens.unflatten(0, (-1, self.images_per_clip))
         return (tokens + self._tables[key]).flatten(0, 1), (height, width)
 
 
@@ -88,7 +88,7 @@ class FramesetPositions(_StemPositions):
 
         row, y = frame_and_place(height, rows)
         column, x = frame_and_place(width, columns)
-        frameset = torch.arange(self.num_framesets, device=device)
+        frameset = torch.arange(self.images_per_clip, device=device)
         time = (frameset[:, None, None] * rows + row[:, None]) * columns \
             + column
         axes = torch.broadcast_tensors(time, y[:, None], x)
@@ -109,7 +109,7 @@ class FrameIndexPositions(_StemPositions):
         """Positions ``(T_G, H*W, C)`` of a map of H x W patches."""
         rows, columns = self.grid
         time = torch.arange(
-            self.num_framesets * rows * columns, device=device)
+            self.images_per_clip * rows * columns, device=device)
         frames = sincos_nd([time], self.site.dims)
         frames = frames.unflatten(0, (-1, rows, columns)).movedim(-1, 1)
         maps = F.interpolate(frames, size=(height, width), mode='bilinear')

@@ -96,6 +96,7 @@ class STAdapter(Adapter):
     def __init__(self, base: nn.Module, site: Site, num_frames: int,
                  **bottleneck) -> None:
         super().__init__(base, site)
+        self.images_per_clip = num_frames
         if site.name not in ('block', 'residual_mlp'):
             raise ValueError(
                 f'STAdapter at site={site.name!r}: it adapts the residual '
@@ -136,6 +137,7 @@ class ParallelSTAdapter(Adapter):
                  act_cfg: dict = dict(type='GELU'),
                  **bottleneck) -> None:
         super().__init__(base, site)
+        self.images_per_clip = num_frames
         self.scale = scale
         self.adapter = SpaceTimeBottleneck(
             site, num_frames, act_cfg=act_cfg, **bottleneck)

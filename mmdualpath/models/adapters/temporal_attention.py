@@ -39,7 +39,7 @@ class TemporalAttention(Adapter):
                  num_frames: int,
                  num_heads: Optional[int] = None) -> None:
         super().__init__(base, site)
-        self.num_frames = num_frames
+        self.images_per_clip = num_frames
         self.norm = nn.LayerNorm(site.dims, eps=1e-6)
         self.attn = nn.MultiheadAttention(
             site.dims, heads_of(site.dims, num_heads), batch_first=True)
@@ -50,7 +50,7 @@ class TemporalAttention(Adapter):
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """``(B*T, N, C) -> same``."""
         extra = self.site.extra_tokens
-        y = as_clips(self.norm(x[:, extra:]), self.num_frames)
+        y = as_clips(self.norm(x[:, extra:]), self.images_per_clip)
         tracks = y.transpose(1, 2).flatten(0, 1)  # B*N, T, C
         tracks, _ = self.attn(tracks, tracks, tracks, need_weights=False)
         y = tracks.unflatten(0, (len(y), -1)).transpose(1, 2).flatten(0, 1)
@@ -72,10 +72,11 @@ class FramePositions(Adapter):
 
     def __init__(self, base: nn.Module, site: Site, num_frames: int) -> None:
         super().__init__(base, site)
+        self.images_per_clip = num_frames
         self.positions = nn.Parameter(torch.zeros(num_frames, 1, site.dims))
 
     def forward(self, x: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
         """Frames ``(B*T, 3, H, W)`` -> tokens ``(B*T, N, C)``, map size."""
         tokens, size = self.base(x)
-        tokens = as_clips(tokens, len(self.positions)) + self.positions
+        tokens = as_clips(tokens, self.images_per_clip) + self.positions
         return tokens.flatten(0, 1), size

@@ -53,7 +53,7 @@ class TokenShift(Adapter):
         if not 0 <= share <= 0.5:
             raise ValueError(f'share={share}: both neighbours take a share, '
                              'so it lies in [0, 0.5].')
-        self.num_frames = num_frames
+        self.images_per_clip = num_frames
         self.num_heads = heads_of(site.dims, num_heads)
         self.share = share
 
@@ -64,7 +64,8 @@ class TokenShift(Adapter):
 
     def shift(self, y: Tensor) -> Tensor:
         """``(B*T, N, C) -> same``."""
-        y = as_clips(y, self.num_frames).unflatten(-1, (self.num_heads, -1))
+        y = as_clips(y,
+                     self.images_per_clip).unflatten(-1, (self.num_heads, -1))
         count = int(y.shape[-1] * self.share)
         before = torch.cat((y[:, :1], y[:, :-1]), 1)
         after = torch.cat((y[:, 1:], y[:, -1:]), 1)

@@ -45,7 +45,8 @@ def inject(backbone: nn.Module, adapters: Sequence[Mapping]) -> None:
             defaults to all), and the adapter's own arguments.
 
     Raises:
-        ValueError: If a config names no site, or an unknown site or block.
+        ValueError: If a config names no site, or an unknown site or block, or
+            adapters are set for clips of different lengths.
     """
     plans = []
     for cfg in adapters:
@@ -61,14 +62,17 @@ def inject(backbone: nn.Module, adapters: Sequence[Mapping]) -> None:
             if site.name in residual:
                 open_residual(parent, name, residual[site.name])
             base = getattr(parent, name)
-            setattr(parent, name, MODELS.build(dict(cfg, base=base,
-                                                    site=site)))
-    _count_added_tokens(backbone)
+            setattr(parent, name,
+                    MODELS.build(dict(cfg, base=base, site=site)))
+    _reconcile([m for m in backbone.modules() if isinstance(m, Adapter)])
 
 
-def _count_added_tokens(backbone: nn.Module) -> None:
-    """Tell adapters that stand inside others of the tokens these add."""
-    adapters = [m for m in backbone.modules() if isinstance(m, Adapter)]
+def _reconcile(adapters: Sequence[Adapter]) -> None:
+    """Tell adapters what others do to the batch and the tokens they see."""
+    counts = {a.images_per_clip for a in adapters} - {None}
+    if len(counts) > 1:
+        raise ValueError('The adapters of one view are set for clips of '
+                         f'{sorted(counts)} images; they must agree.')
     for outer in adapters:
         for inner in outer.base.modules() if outer.added_tokens else ():
             if isinstance(inner, Adapter):
@@ -143,8 +147,8 @@ class AdaptedBackbone(BaseModule):
             id(tensor): name
             for name, tensor in tensors_of(self.base) if name not in trained
         }
-        self._fingerprint = frozen.fingerprint(
-            name for name in held.values() if name not in zeroed)
+        self._fingerprint = frozen.fingerprint(name for name in held.values()
+                                               if name not in zeroed)
 
         blocks = locate(self.base, BLOCK) if with_cp else []
         inject(self.base, adapters)

@@ -12,6 +12,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ..adapters.base import Adapter
 from .adapted import AdaptedBackbone
 from .frozen import FrozenBackbone
 
@@ -59,6 +60,15 @@ class DualPathBackbone(BaseModule):
                     frozen_dtype=frozen_dtype,
                     **views[path]))
 
+        self._images_per_clip = {
+            path: {
+                m.images_per_clip
+                for m in getattr(self, path).modules()
+                if isinstance(m, Adapter) and m.images_per_clip is not None
+            }
+            for path in self.paths
+        }
+
     def init_weights(self) -> None:
         """Nothing: see :class:`AdaptedBackbone`."""
         self._is_init = True
@@ -83,14 +93,18 @@ class DualPathBackbone(BaseModule):
         if given != self.paths:
             raise ValueError(f'The model has the paths {self.paths}, but the '
                              f'inputs are for {given}.')
-        return torch.cat([
-            self._mean_feature(getattr(self, path), inputs[path])
-            for path in self.paths
-        ], -1)
+        return torch.cat(
+            [self._mean_feature(path, inputs[path]) for path in self.paths],
+            -1)
 
-    @staticmethod
-    def _mean_feature(view: AdaptedBackbone, images: Tensor) -> Tensor:
-        y = view(images.flatten(0, 1))
-        if y.dim() == 4:  # a map (N, C, h, w) of a backbone without class token
+    def _mean_feature(self, path: str, images: Tensor) -> Tensor:
+        expected = self._images_per_clip[path] | {images.shape[1]}
+        if len(expected) > 1:
+            raise ValueError(
+                f'The {path} path reads {images.shape[1]} images of a clip, '
+                f'but its adapters are set for {self._images_per_clip[path]}.')
+        y = getattr(self, path)(images.flatten(0, 1))
+        if y.dim(
+        ) == 4:  # a map (N, C, h, w) of a backbone without class token
             y = y.flatten(2).mean(-1)
         return y.unflatten(0, images.shape[:2]).mean(1)

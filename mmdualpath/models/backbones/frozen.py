@@ -130,8 +130,8 @@ def digest(tensor: Tensor) -> str:
 
 def combine(digests: Mapping[str, str]) -> str:
     """One SHA-256 for a set of named tensors."""
-    return hashlib.sha256(
-        json.dumps(sorted(digests.items())).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(sorted(
+        digests.items())).encode()).hexdigest()
 
 
 def matching(module: nn.Module,

@@ -92,8 +92,7 @@ def blocks_of(backbone: nn.Module) -> List[Tuple[nn.Module, str]]:
     return [(parent, name) for parent, name, _ in found]
 
 
-def _children(module: nn.Module,
-              part: str) -> Iterator[Tuple[str, nn.Module]]:
+def _children(module: nn.Module, part: str) -> Iterator[Tuple[str, nn.Module]]:
     if part == '*':
         return module.named_children()
     return iter([(part, getattr(module, part))])

@@ -26,8 +26,8 @@ class Format:
     convert: Callable[[StateDict], StateDict]
 
 
-def rename(state_dict: StateDict,
-           rules: Sequence[Tuple[str, str]]) -> StateDict:
+def rename(state_dict: StateDict, rules: Sequence[Tuple[str,
+                                                        str]]) -> StateDict:
     """Rename keys by the first rule that matches the whole key.
 
     Args:
@@ -76,6 +76,7 @@ def _openai_clip(state_dict: StateDict) -> StateDict:
 
 
 FORMATS: List[Format] = [
-    Format('openai-clip', lambda s: 'visual.transformer.resblocks.0.ln_1.bias'
-           in s, _openai_clip),
+    Format('openai-clip',
+           lambda s: 'visual.transformer.resblocks.0.ln_1.bias' in s,
+           _openai_clip),
 ]

@@ -63,9 +63,11 @@ def load_pretrained(backbone: nn.Module,
     if problems:
         raise ValueError(f'{checkpoint}, recognised as {name}, does not fit '
                          f'{type(backbone).__name__}. ' + '; '.join(problems))
-    backbone.load_state_dict(
-        {k: v
-         for k, v in tensors.items() if k in own}, strict=True)
+    backbone.load_state_dict({
+        k: v
+        for k, v in tensors.items() if k in own
+    },
+                             strict=True)
     print_log(
         f'Loaded all {len(own)} tensors of {type(backbone).__name__} from '
         f'{checkpoint} ({name}).',

@@ -1,0 +1,50 @@
+# DualPath with Swin-B pretrained on ImageNet-21K (Appendix B.1): attention
+# adapters on plain windows only, MLP adapters in every block. Swin has neither
+# class token nor position embedding, so adapters and head are all that trains.
+model = dict(
+    type='DualPath',
+    backbone=dict(
+        type='DualPathBackbone',
+        backbone=dict(
+            type='mmpretrain.SwinTransformer',
+            arch='base',
+            img_size=224,
+            drop_path_rate=0.,
+            init_cfg=dict(
+                type='Pretrained',
+                checkpoint='checkpoints/swin_base_patch4_window7_224_22k.pth')
+        ),
+        spatial=dict(adapters=[
+            dict(
+                type='ParallelAdapter',
+                site='window_attn',
+                width=128,
+                dropout=0.1),
+            dict(type='ParallelAdapter', site='mlp', width=128, dropout=0.1)
+        ]),
+        temporal=dict(adapters=[
+            dict(
+                type='FramesetPositions',
+                site='stem',
+                num_framesets=1,
+                grid=(4, 4)),
+            dict(
+                type='SerialAdapter',
+                site='window_attn',
+                width=128,
+                dropout=0.1),
+            dict(type='SerialAdapter', site='mlp', width=128, dropout=0.1)
+        ])),
+    cls_head=dict(
+        type='MLPHead',
+        num_classes=400,
+        in_channels=2 * 1024,
+        hidden_channels=512,
+        average_clips='prob'),
+    data_preprocessor=dict(
+        type='DualPathDataPreprocessor',
+        num_spatial_frames=8,
+        grid=(4, 4),
+        frameset_size=224,
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375]))

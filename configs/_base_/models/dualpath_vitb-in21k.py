@@ -1,0 +1,19 @@
+# DualPath with ViT-B/16 pretrained on ImageNet-21K (Table A2).
+_base_ = ['./dualpath_vitb.py']
+
+model = dict(
+    backbone=dict(
+        backbone=dict(
+            _delete_=True,
+            type='mmpretrain.VisionTransformer',
+            arch='base',
+            img_size=224,
+            patch_size=16,
+            out_type='cls_token',
+            init_cfg=dict(
+                type='Pretrained',
+                checkpoint='checkpoints/vit_base_patch16_224.augreg_in21k.'
+                'safetensors'))),
+    cls_head=dict(in_channels=2 * 768),
+    data_preprocessor=dict(
+        mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5]))

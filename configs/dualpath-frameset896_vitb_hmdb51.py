@@ -1,0 +1,6 @@
+# bash tools/dist_train.sh configs/dualpath-frameset896_vitb_hmdb51.py 8
+# DualPath, CLIP ViT-B/16, HMDB51, framesets of 896 x 896 pixels, 2 x 3 views.
+# paper: 76.4 top-1 (Table A4)
+_base_ = ['./dualpath_vitb_hmdb51.py']
+
+model = dict(data_preprocessor=dict(frameset_size=896))
