@@ -43,7 +43,7 @@ BLOCKS = dict(
     clip=[f'layers.{i}' for i in range(3)],
     vit=[f'layers.{i}' for i in range(3)],
     swin=[f'stages.{s}.blocks.{b}' for s in range(2) for b in range(2)])
-QKV = dict(clip='attn.qkv', vit='attn.qkv', swin='attn.w_msa.qkv')
+MSA = dict(clip='attn', vit='attn', swin='attn.w_msa')
 VITS, ALL = ('clip', 'vit'), ('clip', 'vit', 'swin')
 # In Swin the odd blocks shift their windows.
 PLAIN_WINDOWS = dict(clip=(0, 1, 2), vit=(0, 1, 2), swin=(0, 2))
@@ -150,6 +150,10 @@ METHODS = dict(
                head='TemporalTransformerHead',
                identity='no',
                backbones=VITS),
+    window_vpt=Method([adapter('WindowVPT', 'msa', num_prompts=3)],
+                      [('{msa}.', ['prompts'])],
+                      head='TemporalTransformerHead',
+                      identity='no'),
     video_prompt=Method([adapter('VPT', 'block', num_prompts=3, deep=False)],
                         [('', ['prompts'])],
                         head='TemporalTransformerHead',
@@ -266,8 +270,9 @@ def expected_keys(method: Method, backbone: str) -> set:
     blocks = BLOCKS[backbone]
     names = [f'patch_embed.{leaf}' for leaf in method.stem]
     names += [
-        f'{blocks[i]}.{path}{leaf}' for i in method.only(backbone)
-        for path, leaves in method.keys for leaf in leaves
+        f'{blocks[i]}.{path.format(msa=MSA[backbone])}{leaf}'
+        for i in method.only(backbone) for path, leaves in method.keys
+        for leaf in leaves
     ]
     bare = MODELS.build({
         k: v

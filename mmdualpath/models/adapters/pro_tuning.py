@@ -24,21 +24,20 @@ class ProTuning(Adapter):
         base: The block.
         site: Where it stands.
         width: Channels between the convolutions.
-        kernel_size: Size of the depth-wise convolution.
         act_cfg: Activation of the prompt. The last convolution starts at
             zero, so the activation needs a slope there: not ReLU.
+        kernel_size: Size of the depth-wise convolution.
 
     Raises:
         ValueError: If the width is not positive or the kernel is even.
     """
 
-    def __init__(
-        self,
-        base: nn.Module,
-        site: Site,
-        width: int = 128,
-        kernel_size: int = 5,
-        act_cfg: dict = dict(type='GELU')) -> None:
+    def __init__(self,
+                 base: nn.Module,
+                 site: Site,
+                 width: int = 128,
+                 act_cfg: dict = dict(type='GELU'),
+                 kernel_size: int = 5) -> None:
         super().__init__(base, site)
         if width < 1 or kernel_size % 2 == 0:
             raise ValueError(f'width={width}, kernel_size={kernel_size}: '

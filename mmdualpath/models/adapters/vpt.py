@@ -3,16 +3,31 @@
 Paper: Visual Prompt Tuning, ECCV 2022. https://arxiv.org/abs/2203.12119
 Official code: https://github.com/KMnP/vpt
 Departures: prompts stand in front of the class token, as in Eq. 3 of the
-DualPath paper, not behind it; attention does not see the difference. Windowed
-backbones are refused.
+DualPath paper, not behind it; attention does not see the difference. In
+windows (:class:`WindowVPT`) the prompts do not pass the block's LayerNorm.
 """
 import math
+from typing import Optional
 
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from .attention import LAYOUTS, AttentionAdapter, AttentionInputs
 from .base import Adapter, Site
+
+
+def new_prompts(number: int, dims: int, patch_size: int) -> nn.Parameter:
+    """Prompts ``(K, d)``, uniform in +-sqrt(6 / (3 P^2 + d)).
+
+    Raises:
+        ValueError: If there are none.
+    """
+    if number < 1:
+        raise ValueError(f'num_prompts={number}: VPT needs at least one '
+                         'prompt.')
+    bound = math.sqrt(6 / (3 * patch_size**2 + dims))
+    return nn.Parameter(torch.empty(number, dims).uniform_(-bound, bound))
 
 
 @MODELS.register_module()
@@ -31,12 +46,11 @@ class VPT(Adapter):
         num_prompts: K, prompts in front of a block.
         deep: Whether every block has prompts of its own.
         dropout: Dropout rate of the prompts.
-        patch_size: P of the backbone; prompts start uniformly in
-            +-sqrt(6 / (3 P^2 + d)).
+        patch_size: P of the backbone, see :func:`new_prompts`.
 
     Raises:
         ValueError: If the site is no block or the backbone attends in
-            windows, or there are no prompts.
+            windows.
     """
 
     def __init__(self,
@@ -54,18 +68,13 @@ class VPT(Adapter):
             raise ValueError(
                 'VPT puts tokens in front of an image, but this backbone '
                 'cuts the map of patches into windows, where such tokens '
-                'have no place. Use a ViT, or an adapter.')
-        if num_prompts < 1:
-            raise ValueError(f'num_prompts={num_prompts}: VPT needs at least '
-                             'one prompt.')
+                "have no place. Use WindowVPT, site='msa'.")
         self.added_tokens = num_prompts
         self.drops = deep or site.block == site.num_blocks - 1
         self.dropout = nn.Dropout(dropout)
-        self.register_parameter('prompts', None)
-        if deep or site.block == 0:
-            self.prompts = nn.Parameter(torch.empty(num_prompts, site.dims))
-            bound = math.sqrt(6 / (3 * patch_size**2 + site.dims))
-            nn.init.uniform_(self.prompts, -bound, bound)
+        owns = deep or site.block == 0
+        self.prompts = new_prompts(num_prompts, site.dims,
+                                   patch_size) if owns else None
 
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """``(B*T, N, C) -> same``; between shallow blocks, N + K tokens."""
@@ -74,3 +83,41 @@ class VPT(Adapter):
             x = torch.cat((e, x), 1)
         x = self.base(x, *args, **kwargs)
         return x[:, self.added_tokens:] if self.drops else x
+
+
+@MODELS.register_module()
+class WindowVPT(AttentionAdapter):
+    """VPT-Deep where attention runs in windows: prompts in every window.
+
+    Patches attend to [e; h], without a position bias for e. As prompts are
+    thrown away after their block, this is all that they do; they are
+    projected to keys and values by the frozen weights. In a ViT it is
+    :class:`VPT` with prompts that are normalised already. Attached with
+    ``site='msa'``.
+
+    Args:
+        base: The attention module.
+        site: Where it stands.
+        num_prompts: K, prompts in front of a window.
+        dropout: Dropout rate of the prompts.
+        patch_size: P of the backbone, see :func:`new_prompts`.
+    """
+
+    def __init__(self,
+                 base: nn.Module,
+                 site: Site,
+                 num_prompts: int = 8,
+                 dropout: float = 0.,
+                 patch_size: int = 16) -> None:
+        super().__init__(base, site)
+        self.prompts = new_prompts(num_prompts, site.dims, patch_size)
+        self.dropout = nn.Dropout(dropout)
+
+    def inputs(self,
+               x: Tensor,
+               mask: Optional[Tensor] = None) -> AttentionInputs:
+        """What the attention is computed from, with tokens ``(B, N, C)``."""
+        project = LAYOUTS[type(self.attention)].qkv
+        e = self.dropout(self.prompts).to(x.dtype)[None]
+        _, k, v = map(self.heads, project(self.attention, e).chunk(3, -1))
+        return super().inputs(x, mask).prepend(k, v)

@@ -1,7 +1,7 @@
 """A frozen backbone seen through adapters."""
 import json
 from dataclasses import replace
-from typing import Dict, Mapping, Optional, Sequence, Union
+from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
 from mmaction.registry import MODELS
@@ -62,8 +62,9 @@ def inject(backbone: nn.Module, adapters: Sequence[Mapping]) -> None:
             if site.name in residual:
                 open_residual(parent, name, residual[site.name])
             base = getattr(parent, name)
-            setattr(parent, name,
-                    MODELS.build(dict(cfg, base=base, site=site)))
+            # Also where the default scope is another one's, as mmpretrain's.
+            cfg = dict(cfg, base=base, site=site, _scope_='mmaction')
+            setattr(parent, name, MODELS.build(cfg))
     _reconcile([m for m in backbone.modules() if isinstance(m, Adapter)])
 
 
@@ -119,6 +120,8 @@ class AdaptedBackbone(BaseModule):
             memory.
         frozen_dtype: Type the frozen parameters are stored in, such as
             ``'bfloat16'``, for training and testing under autocast.
+        as_tuple: Whether outputs stay a tuple, which mmpretrain's necks and
+            heads read; MMAction2's read the last one itself.
 
     Raises:
         ValueError: If the backbone has no weights, or a site, block or
@@ -131,8 +134,10 @@ class AdaptedBackbone(BaseModule):
                  trainable: Sequence[str] = (),
                  zero: Sequence[str] = (),
                  with_cp: bool = False,
-                 frozen_dtype: Optional[str] = None) -> None:
+                 frozen_dtype: Optional[str] = None,
+                 as_tuple: bool = False) -> None:
         super().__init__()
+        self.as_tuple = as_tuple
         frozen = (
             backbone if isinstance(backbone, FrozenBackbone) else
             FrozenBackbone.build(backbone))
@@ -170,18 +175,19 @@ class AdaptedBackbone(BaseModule):
         """Nothing: weights are loaded and adapters initialised already."""
         self._is_init = True
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Features of the last stage.
+    def forward(self, x: Tensor) -> Union[Tensor, Tuple[Tensor, ...]]:
+        """Features of the last stage, or of all with ``as_tuple``.
 
         Args:
-            x: Images ``(N, 3, H, W)``.
+            x: Images ``(N, 3, H, W)`` or clips ``(N, 3, T, H, W)``.
 
         Returns:
             What the backbone puts out: class tokens ``(N, C)``, tokens
-            ``(N, L, C)`` or a map ``(N, C, h, w)``.
+            ``(N, L, C)`` or a map ``(N, C, h, w)`` or ``(N, C, t, h, w)``.
         """
         out = self.base(x)
-        return out[-1] if isinstance(out, (tuple, list)) else out
+        out = tuple(out) if isinstance(out, (tuple, list)) else (out, )
+        return out if self.as_tuple else out[-1]
 
     @property
     def fingerprint(self) -> Dict[str, str]:

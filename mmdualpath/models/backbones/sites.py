@@ -2,8 +2,10 @@
 
 A new backbone is a new row. Paths are dotted names inside a block; every
 module a path leads to maps tokens to tokens, ``y = f(x, ...)``, without an
-inner residual. Two sites take in the residual stream itself: ``block`` is a
-whole block, and ``residual_mlp`` its second half z + MLP(LN z).
+inner residual. ``attn`` is all of a block's attention, ``msa`` the module that
+attends among one set of tokens, which in Swin is inside the windows. Two sites
+take in the residual stream itself: ``block`` is a whole block, and
+``residual_mlp`` its second half z + MLP(LN z).
 """
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
@@ -48,7 +50,11 @@ TABLE: Dict[str, Sites] = {
         blocks='layers.*',
         norm='ln1',
         paths=dict(
-            attn='attn', qkv='attn.qkv', mlp='ffn.layers', residual_mlp='ffn'),
+            attn='attn',
+            msa='attn',
+            qkv='attn.qkv',
+            mlp='ffn.layers',
+            residual_mlp='ffn'),
         residual=dict(residual_mlp='ln2')),
     # In Swin an attention adapter of DualPath stands on plain windows alone.
     'mmpretrain.models.backbones.swin_transformer.SwinTransformer':
@@ -58,12 +64,25 @@ TABLE: Dict[str, Sites] = {
         paths=dict(
             attn='attn',
             window_attn='attn',
+            msa='attn.w_msa',
             qkv='attn.w_msa.qkv',
             mlp='ffn.layers',
             residual_mlp='ffn'),
         residual=dict(residual_mlp='norm2'),
         windows=True,
         only=dict(window_attn=('attn.shift_size', True))),
+    'mmaction.models.backbones.swin.SwinTransformer3D':
+    Sites(
+        blocks='layers.*.blocks.*',
+        norm='norm1',
+        paths=dict(attn='attn', msa='attn', qkv='attn.qkv', mlp='mlp'),
+        windows=True),
+    # VideoMAE's ViT; it reads qkv.weight and never calls qkv.
+    'mmaction.models.backbones.vit_mae.VisionTransformer':
+    Sites(
+        blocks='blocks.*',
+        norm='norm1',
+        paths=dict(attn='attn', msa='attn', mlp='mlp')),
 }
 
 

@@ -4,9 +4,10 @@ import math
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmpretrain.models.utils import WindowMSA
 from torch import nn
 
-from mmdualpath.models.adapters import VPT, Site
+from mmdualpath.models.adapters import VPT, Site, WindowVPT
 from mmdualpath.models.backbones import inject
 
 C, K = 8, 3
@@ -74,3 +75,38 @@ def test_blocks_between_may_be_left_out(tiny_clip):
 def test_mistakes(kwargs, match):
     with pytest.raises(ValueError, match=match):
         VPT(Mix(), **kwargs)
+
+
+def test_in_windows_of_one_image(tiny_clip):
+    """In a ViT, prompts behind the LayerNorm are those in front of it."""
+    tiny_clip.pop('init_cfg')
+    backbone = MODELS.build(tiny_clip)
+    other = MODELS.build(tiny_clip)
+    other.load_state_dict(backbone.state_dict())
+    inject(backbone, [dict(type='VPT', site='block', num_prompts=K)])
+    inject(other, [dict(type='WindowVPT', site='msa', num_prompts=K)])
+    for ours, theirs in zip(other.layers, backbone.layers):
+        ours.attn.prompts.data = ours.ln1(theirs.prompts)
+    x = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(
+        other(x)[-1], backbone(x)[-1], rtol=1e-4, atol=1e-4)
+
+
+def test_in_windows():
+    """Every window attends to the same prompts, without a position bias."""
+    heads, tokens = 2, 4
+    base = WindowMSA(C, (2, 2), heads)
+    nn.init.normal_(base.relative_position_bias_table)
+    vpt = WindowVPT(base, Site('msa', C, 0, 1, 0), num_prompts=K)
+    x = torch.randn(6, tokens, C)  # windows of three images, two each
+    mask = torch.randn(2, tokens, tokens)
+    h = torch.cat((vpt.prompts.expand(6, K, C), x), 1)
+    q, k, v = (
+        t.unflatten(-1, (heads, -1)).transpose(1, 2)
+        for t in base.qkv(h).chunk(3, -1))
+    table = base.relative_position_bias_table[base.relative_position_index]
+    weights = q[:, :, K:] @ k.mT * (C // heads)**-0.5
+    weights[..., K:] += table.permute(2, 0, 1) + mask.repeat(3, 1, 1)[:, None]
+    y = (weights.softmax(-1) @ v).transpose(1, 2).flatten(2)
+    torch.testing.assert_close(
+        vpt(x, mask), base.proj(y), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,29 @@
+# ViT-B/16 of VideoMAE, pretrained on Kinetics-400, frozen; the FC trains.
+model = dict(
+    type='Recognizer3D',
+    backbone=dict(
+        type='AdaptedBackbone',
+        backbone=dict(
+            type='VisionTransformer',
+            img_size=224,
+            patch_size=16,
+            embed_dims=768,
+            depth=12,
+            num_heads=12,
+            mlp_ratio=4,
+            qkv_bias=True,
+            num_frames=16,
+            norm_cfg=dict(type='LN', eps=1e-6),
+            init_cfg=dict(
+                type='Pretrained',
+                checkpoint='checkpoints/videomae_vitb_k400.pth'))),
+    cls_head=dict(
+        type='TimeSformerHead',
+        num_classes=174,
+        in_channels=768,
+        average_clips='prob'),
+    data_preprocessor=dict(
+        type='ActionDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        format_shape='NCTHW'))
