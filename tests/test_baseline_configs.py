@@ -146,10 +146,10 @@ def test_the_posters_counts_without_the_classifier(build):
 
 
 def test_all_configs_are_counted():
-    """A new config of stock Recognizer2D comes with its count."""
+    """A new config of a full-size baseline comes with its count."""
     names = {
         path.stem
         for path in CONFIGS.glob('*.py')
-        if '_base_/baselines/' in path.read_text()
+        if '_base_/baselines/' in path.read_text() and 'mini' not in path.stem
     }
     assert names == set(COUNTS)
