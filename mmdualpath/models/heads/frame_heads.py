@@ -45,16 +45,23 @@ class _FrameHead(BaseHead):
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(in_channels, num_classes)
 
-    def forward(self, x: Tensor, **kwargs) -> Tensor:
+    def forward(self,
+                x: Tensor,
+                num_segs: Optional[int] = None,
+                **kwargs) -> Tensor:
         """Scores ``(B*M, classes)`` of M clips and crops a video.
 
         Args:
             x: Vectors ``(B*M*T, C)`` of the frames, their tokens
                 ``(B*M*T, N, C)`` or maps ``(B*M*T, C, h, w)``.
+            num_segs: M*T, as ``Recognizer2D`` gives it.
 
         Raises:
-            ValueError: If the frames make no whole clips.
+            ValueError: If the frames of a video make no whole clips.
         """
+        if num_segs is not None and num_segs % self.num_frames:
+            raise ValueError(f'The {num_segs} frames of a video make no whole '
+                             f'clips of num_frames={self.num_frames}.')
         if x.dim() == 4:
             x = x.flatten(2).mT
         x = x.unsqueeze(1) if x.dim() == 2 else x

@@ -90,6 +90,12 @@ def test_incomplete_clips(frames):
         build('FrameMeanHead')(torch.randn(frames, C))
 
 
+def test_videos_of_incomplete_clips():
+    """Two videos of T + 2 frames are three clips, but of mixed frames."""
+    with pytest.raises(ValueError, match='6 frames of a video'):
+        build('FrameMeanHead')(torch.randn(12, C), num_segs=6)
+
+
 def test_frames_of_a_clip_follow_each_other():
     """What the heads take for granted of MMAction2's views."""
     frames = [np.full((40, 60, 3), i, np.uint8) for i in range(2 * T)]
