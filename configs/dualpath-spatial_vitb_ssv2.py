@@ -5,5 +5,5 @@ _base_ = ['./dualpath_vitb_ssv2.py']
 
 model = dict(
     backbone=dict(temporal=None),
-    cls_head=dict(in_channels=512),
+    cls_head=dict(in_channels=512, hidden_channels=512),
     data_preprocessor=dict(num_spatial_frames=16, grid=None))

@@ -37,8 +37,8 @@ def test_layout_is_row_major_in_time(rows, columns, framesets, cell, frame,
     for clip in range(clips):
         for number, part in enumerate(frames[clip].split(rows * columns)):
             torch.testing.assert_close(
-                got[clip, number],
-                frameset_by_hand(part, rows, columns, *size))
+                got[clip, number], frameset_by_hand(part, rows, columns,
+                                                    *size))
 
 
 @pytest.mark.parametrize('grid', [2, 4, 8])

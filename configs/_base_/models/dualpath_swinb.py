@@ -1,6 +1,7 @@
 # DualPath with Swin-B pretrained on ImageNet-21K (Appendix B.1): attention
 # adapters on plain windows only, MLP adapters in every block. Swin has neither
 # class token nor position embedding, so adapters and head are all that trains.
+# The head's width is not in the paper; 256 comes closest to its 11 M.
 model = dict(
     type='DualPath',
     backbone=dict(
@@ -39,7 +40,7 @@ model = dict(
         type='MLPHead',
         num_classes=400,
         in_channels=2 * 1024,
-        hidden_channels=512,
+        hidden_channels=256,
         average_clips='prob'),
     data_preprocessor=dict(
         type='DualPathDataPreprocessor',

@@ -170,10 +170,19 @@ class AdaptedBackbone(BaseModule):
             self._store_frozen(getattr(torch, frozen_dtype))
         self._register_state_dict_hook(_drop_frozen)
         self._register_load_state_dict_pre_hook(self._complete)
+        self.train()
 
     def init_weights(self) -> None:
         """Nothing: weights are loaded and adapters initialised already."""
         self._is_init = True
+
+    def train(self, mode: bool = True) -> 'AdaptedBackbone':
+        """As of any module; the running statistics that are frozen stay."""
+        super().train(mode)
+        for name, part in self.named_modules():
+            if f'{name}.running_mean' in self._frozen:
+                part.eval()
+        return self
 
     def forward(self, x: Tensor) -> Union[Tensor, Tuple[Tensor, ...]]:
         """Features of the last stage, or of all with ``as_tuple``.

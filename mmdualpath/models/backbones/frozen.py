@@ -86,10 +86,11 @@ class FrozenBackbone:
                 module = MODELS.build(cfg)
                 module.init_weights()
             source = Source('random', f'seed {seed}')
-            print_log(
-                f'The frozen {cfg["type"]} has random weights (seed {seed}), '
-                'as its config asks.',
-                logger='current')
+            if not next(module.parameters()).is_meta:
+                print_log(
+                    f'The frozen {cfg["type"]} has random weights (seed '
+                    f'{seed}), as its config asks.',
+                    logger='current')
         else:
             raise ValueError(
                 f'The frozen backbone {cfg.get("type")} has no weights '

@@ -71,6 +71,22 @@ TABLE: Dict[str, Sites] = {
         residual=dict(residual_mlp='norm2'),
         windows=True,
         only=dict(window_attn=('attn.shift_size', True))),
+    # Local and global attention alternate; only the local one has a qkv.
+    'mmdualpath.models.backbones.dualformer.DualFormer':
+    Sites(
+        blocks='stages.*.blocks.*',
+        norm='norm1',
+        paths=dict(
+            attn='attn',
+            local_attn='attn',
+            global_attn='attn',
+            qkv='attn.qkv',
+            mlp='mlp'),
+        only=dict(
+            local_attn=('attn.num_levels', True),
+            global_attn=('attn.num_levels', False),
+            qkv=('attn.num_levels', True)),
+        stem='stages.0.patch_embed'),
     'mmaction.models.backbones.swin.SwinTransformer3D':
     Sites(
         blocks='layers.*.blocks.*',
@@ -142,8 +158,7 @@ def locate(backbone: nn.Module,
         parent, name = _parent(backbone, row.stem)
         dims = backbone.embed_dims
         return [(parent, name,
-                 Site(site, dims, -1, len(blocks), extra_tokens,
-                      row.windows))]
+                 Site(site, dims, -1, len(blocks), extra_tokens, row.windows))]
     if site != BLOCK and site not in row.paths:
         allowed = ', '.join([STEM, BLOCK, *row.paths])
         raise ValueError(f'{type(backbone).__name__} has no site {site!r}; '

@@ -7,6 +7,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from .formats import FORMATS, StateDict
+from .inflate import inflate
 
 NATIVE = 'mmpretrain'
 # Containers that published files keep their tensors in.
@@ -47,6 +48,7 @@ def load_pretrained(backbone: nn.Module,
     state_dict = read_checkpoint(checkpoint)
     name, tensors = _convert(state_dict, prefix)
     own = backbone.state_dict()
+    tensors = inflate(tensors, own)
     missing = [k for k in own if k not in tensors]
     unexpected = [k for k in tensors if k not in own]
     unexpected = [k for k in unexpected if not _may_be_left(k, own)]

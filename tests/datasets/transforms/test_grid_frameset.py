@@ -66,8 +66,7 @@ def test_transform_and_preprocessor_agree():
         TRANSFORMS.build(dict(type='GridFrameset', size=64, **options)),
         TRANSFORMS.build(
             dict(
-                type='PackActionInputs', collect_keys=('spatial',
-                                                       'temporal')))
+                type='PackActionInputs', collect_keys=('spatial', 'temporal')))
     ])(dict(results))['inputs']
     batch = {k: [v] for k, v in on_cpu.items()}
     expected = preprocessor(dict(inputs=batch, data_samples=[sample]))

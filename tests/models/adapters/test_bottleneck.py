@@ -97,8 +97,7 @@ def test_initialisation():
     assert module.down.weight.std().item() == pytest.approx(
         (2 / 512)**0.5, rel=0.02)
     assert not any(
-        p.any()
-        for p in (module.down.bias, module.up.weight, module.up.bias))
+        p.any() for p in (module.down.bias, module.up.weight, module.up.bias))
     assert isinstance(module.act, torch.nn.GELU)
     assert sum(p.numel() for p in Bottleneck(768).parameters()) == 197_504
     assert sum(p.numel() for p in Bottleneck(1024).parameters()) == 263_296

@@ -28,12 +28,14 @@ def position_table(tiny_clip, kind, num_framesets, grid, size):
     return first
 
 
-@pytest.mark.parametrize('num_framesets, grid, size', [
-    (1, (2, 2), (32, 32)),
-    (2, (4, 4), (32, 32)),
-    (3, (2, 4), (32, 64)),
-    (1, (4, 4), (56, 56)),  # 14 pixels are 1.75 patches: patches straddle
-])
+@pytest.mark.parametrize(
+    'num_framesets, grid, size',
+    [
+        (1, (2, 2), (32, 32)),
+        (2, (4, 4), (32, 32)),
+        (3, (2, 4), (32, 64)),
+        (1, (4, 4), (56, 56)),  # 14 pixels are 1.75 patches: patches straddle
+    ])
 def test_time_and_place_of_every_patch(tiny_clip, num_framesets, grid, size):
     table = position_table(tiny_clip, 'FramesetPositions', num_framesets, grid,
                            size)

@@ -1,0 +1,245 @@
+"""The recognizer: identity at the start, counts, inputs, compilation."""
+from pathlib import Path
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+
+from mmdualpath.structure import build_structure
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+ADAPTER = dict(width=8)
+
+
+def tiny_model(backbone: dict, **options) -> dict:
+    """Both paths on 32 pixels: 2 spatial frames, 2 framesets of 2 x 2."""
+    views = dict(
+        spatial=dict(
+            trainable=['cls_token', 'pos_embed'],
+            adapters=[
+                dict(type='ParallelAdapter', site='attn', **ADAPTER),
+                dict(type='ParallelAdapter', site='mlp', **ADAPTER)
+            ]),
+        temporal=dict(
+            trainable=['cls_token'],
+            zero=['pos_embed'],
+            adapters=[
+                dict(
+                    type='FramesetPositions',
+                    site='stem',
+                    num_framesets=2,
+                    grid=2),
+                dict(type='PreAdapter', site='attn', **ADAPTER),
+                dict(type='SerialAdapter', site='attn', **ADAPTER),
+                dict(type='SerialAdapter', site='mlp', **ADAPTER)
+            ]))
+    return dict(
+        type='DualPath',
+        backbone=dict(
+            type='DualPathBackbone', backbone=backbone, **{
+                **views,
+                **options
+            }),
+        cls_head=dict(
+            type='MLPHead',
+            num_classes=5,
+            in_channels=48,
+            average_clips='prob'),
+        data_preprocessor=dict(
+            type='DualPathDataPreprocessor',
+            num_spatial_frames=2,
+            grid=2,
+            mean=[128.] * 3,
+            std=[64.] * 3))
+
+
+def batch(videos: int = 2, views: int = 1, frames: int = 8) -> dict:
+    samples = []
+    for label in range(videos):
+        samples.append(ActionDataSample())
+        samples[-1].set_gt_label(label)
+    clips = [
+        torch.randint(0, 256, (views, 3, frames, 32, 32), dtype=torch.uint8)
+        for _ in samples
+    ]
+    return dict(inputs=clips, data_samples=samples)
+
+
+@torch.no_grad()
+def test_each_path_starts_as_the_frozen_backbone(tiny_clip):
+    """Eq. 8 and Eq. 10 over the bare network, adapters or not."""
+    model = MODELS.build(tiny_model(tiny_clip)).eval()
+    data = model.data_preprocessor(batch(2, 3))
+    got = model(**data)
+
+    bare = MODELS.build({
+        k: v
+        for k, v in tiny_clip.items() if k != 'init_cfg'
+    })
+    frozen = model.backbone.spatial.base
+    plain = {
+        name: value
+        for name, value in frozen.named_parameters() if 'adapter' not in name
+    }
+    bare.load_state_dict({
+        name.replace('.base', ''): value
+        for name, value in plain.items()
+    })
+    y_sp = torch.stack([
+        bare(frames.flatten(0, 1))[0].unflatten(0, (3, 2)).mean(1)
+        for frames in data['inputs']['spatial']
+    ])
+
+    table = torch.zeros(2, 17, 48)
+    stem = model.backbone.temporal.base.patch_embed
+    table[:, 1:] = stem.table(4, 4, torch.device('cpu'))
+    y_tp = 0
+    for number in range(2):  # positions of each frameset as its embedding
+        bare.pos_embed.copy_(table[number])
+        framesets = data['inputs']['temporal'][:, :, number]
+        y_tp = y_tp + bare(framesets.flatten(0, 1))[0].unflatten(0, (2, 3)) / 2
+    expected = torch.cat((y_sp, y_tp), -1).flatten(0, 1)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_inner_skip_the_temporal_path_is_the_identity(tiny_clip):
+    """The literal Eq. 9 with zero `up`: blocks hand their input on."""
+    literal = [
+        dict(type='SerialAdapter', site=site, skip=False, **ADAPTER)
+        for site in ('attn', 'mlp')
+    ]
+    view = MODELS.build(
+        dict(type='AdaptedBackbone', backbone=tiny_clip, adapters=literal))
+    h = torch.randn(2, 17, 48)
+    for block in view.base.layers:
+        assert torch.equal(block(h), h)
+
+
+@pytest.mark.parametrize('views', [1, 6])
+def test_training_and_testing(tiny_clip, views):
+    model = MODELS.build(tiny_model(tiny_clip))
+    losses = model(
+        **model.data_preprocessor(batch(), training=True), mode='loss')
+    losses['loss_cls'].backward()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is not None) == parameter.requires_grad, name
+
+    predictions = model.eval().test_step(batch(3, views))
+    assert len(predictions) == 3
+    for sample in predictions:
+        assert sample.pred_score.shape == (5, )
+        assert sample.pred_score.sum().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_what_trains(tiny_clip):
+    """Adapters, class tokens, spatial positions and the head; no more."""
+    model = MODELS.build(tiny_model(tiny_clip))
+    others = {
+        n
+        for n, p in model.named_parameters()
+        if p.requires_grad and '.adapter.' not in n and 'cls_head' not in n
+    }
+    assert others == {
+        'backbone.spatial.base.cls_token', 'backbone.spatial.base.pos_embed',
+        'backbone.temporal.base.cls_token'
+    }
+    own = dict(model.named_parameters())
+    assert (own['backbone.spatial.base.cls_token']
+            is not own['backbone.temporal.base.cls_token'])
+
+
+def test_one_path_alone(tiny_clip):
+    inputs = torch.rand(2, 1, 3, 8, 32, 32)
+    for missing, remaining in (('temporal', 'spatial'), ('spatial',
+                                                         'temporal')):
+        cfg = tiny_model(tiny_clip, **{missing: None})
+        cfg['cls_head']['in_channels'] = 24
+        key = dict(temporal='grid', spatial='num_spatial_frames')[missing]
+        cfg['data_preprocessor'][key] = None
+        model = MODELS.build(cfg)
+        assert model(inputs, stage='head').shape == (2, 5)
+        assert not any(f'{missing}.' in name for name in model.state_dict())
+        assert any(f'{remaining}.' in name for name in model.state_dict())
+
+
+def test_swin_without_class_token(tiny_swin):
+    views = dict(
+        spatial=dict(adapters=[
+            dict(type='ParallelAdapter', site='window_attn', **ADAPTER),
+            dict(type='ParallelAdapter', site='mlp', **ADAPTER)
+        ]),
+        temporal=dict(adapters=[
+            dict(
+                type='FramesetPositions', site='stem', num_framesets=2,
+                grid=2),
+            dict(type='SerialAdapter', site='window_attn', **ADAPTER),
+            dict(type='SerialAdapter', site='mlp', **ADAPTER)
+        ]))
+    cfg = tiny_model(tiny_swin, **views)
+    cfg['cls_head']['in_channels'] = 2 * 48
+    model = MODELS.build(cfg)
+    spatial = torch.rand(2, 3, 3, 32, 32)
+    got = model.backbone(spatial, torch.rand(2, 2, 3, 32, 32))
+    maps = model.backbone.spatial(spatial.flatten(0, 1))
+    expected = maps.mean((2, 3)).view(2, 3, 48).mean(1)
+    torch.testing.assert_close(got[:, :48], expected)
+
+
+def test_wrong_inputs_are_named(tiny_clip):
+    model = MODELS.build(tiny_model(tiny_clip)).backbone
+    frames = torch.rand(1, 2, 3, 32, 32)
+    with pytest.raises(ValueError, match='the inputs are for'):
+        model(spatial=frames)
+    with pytest.raises(ValueError, match=r'adapters are set for \{2\}'):
+        model(frames, torch.rand(1, 3, 3, 32, 32))
+    with pytest.raises(ValueError, match='needs one of them'):
+        MODELS.build(
+            dict(type='DualPathBackbone', backbone=dict(type='unused')))
+
+
+@pytest.mark.parametrize('name, trainable, total', [
+    ('dualpath_vitb_k400', 10.4, 96.6),
+    ('dualpath_vitb_ssv2', 12.6, 98.8),
+    ('dualpath_vitb_hmdb51', 10.2, 96.4),
+    ('dualpath_vitb_diving48', 10.2, 96.4),
+    ('dualpath_vitl_k400', 27.0, 331),
+    ('dualpath_vitl_ssv2', 33.2, 337),
+    ('dualpath-spatial_vitb_ssv2', 5.25, None),
+    ('dualpath-temporal_vitb_ssv2', 7.55, None),
+    ('dualpath_swinb_ssv2', 11.5, None),
+])
+def test_parameter_counts_in_millions(name, trainable, total):
+    """Counts that follow from the equations of the paper, within 2%."""
+    model = build_structure(Config.fromfile(CONFIGS / f'{name}.py').model)
+    counts = [p.numel() for p in model.parameters() if p.requires_grad]
+    assert sum(counts) / 1e6 == pytest.approx(trainable, rel=0.02)
+    if total is not None:
+        everything = sum(p.numel() for p in model.parameters())
+        assert everything / 1e6 == pytest.approx(total, rel=0.02)
+    if 'vitb' in name:  # well under 60 MB in fp32
+        assert sum(v.numel() * v.element_size()
+                   for v in model.state_dict().values()) < 60e6
+
+
+def test_no_graph_break(tiny_clip):
+    """One graph from the normalised inputs to the class scores."""
+    model = MODELS.build(tiny_model(tiny_clip)).eval()
+    inputs = model.data_preprocessor(batch())['inputs']
+    expected = model(inputs, stage='head')
+    compiled = torch.compile(
+        lambda x: model(x, stage='head'), fullgraph=True, backend='eager')
+    torch.testing.assert_close(compiled(inputs), expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+def test_device_and_cpu_agree(tiny_clip):
+    model = MODELS.build(tiny_model(tiny_clip)).eval()
+    data = batch()
+    on_cpu = model.test_step(data)
+    on_gpu = model.cuda().test_step(data)
+    for a, b in zip(on_cpu, on_gpu):
+        torch.testing.assert_close(
+            a.pred_score, b.pred_score.cpu(), rtol=1e-3, atol=1e-4)
