@@ -4,9 +4,16 @@ from .bottleneck import Bottleneck, ParallelAdapter, PreAdapter, SerialAdapter
 from .frameset_positions import FrameIndexPositions, FramesetPositions
 from .patt import PATT
 from .prefix import PrefixTuning
+from .pro_tuning import ProTuning
+from .st_adapter import ParallelSTAdapter, STAdapter
+from .temporal_attention import FramePositions, TemporalAttention
+from .token_shift import TokenShift
+from .vpt import VPT, WindowVPT
 
 __all__ = [
     'Adapter', 'AttentionAdapter', 'Bottleneck', 'FrameIndexPositions',
-    'FramesetPositions', 'PATT', 'ParallelAdapter', 'PreAdapter',
-    'PrefixTuning', 'SerialAdapter', 'Site'
+    'FramePositions', 'FramesetPositions', 'PATT', 'ParallelAdapter',
+    'ParallelSTAdapter', 'PreAdapter', 'PrefixTuning', 'ProTuning',
+    'STAdapter', 'SerialAdapter', 'Site', 'TemporalAttention', 'TokenShift',
+    'VPT', 'WindowVPT'
 ]

@@ -17,12 +17,14 @@ class Site:
             a site outside the blocks.
         num_blocks: Number of blocks of the backbone.
         extra_tokens: Tokens in front of the patches, such as a class token.
+        windows: Whether the block's attention runs in windows of a map.
     """
     name: str
     dims: int
     block: int
     num_blocks: int
     extra_tokens: int
+    windows: bool = False
 
     def grid(self, num_tokens: int) -> Tuple[int, int]:
         """Height and width of a square map of patches.
@@ -58,8 +60,10 @@ class Adapter(nn.Module):
     Attributes:
         images_per_clip: Images of a clip, which follow each other in the
             batch, if the adapter depends on it; else None.
+        added_tokens: Tokens it puts in front of those its base sees.
     """
     images_per_clip: Optional[int] = None
+    added_tokens: int = 0
 
     def __init__(self, base: nn.Module, site: Site) -> None:
         super().__init__()
@@ -69,3 +73,32 @@ class Adapter(nn.Module):
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """``(B*T, N, C) -> same``."""
         raise NotImplementedError
+
+
+def as_clips(x: Tensor, num_frames: int) -> Tensor:
+    """Unfold the frames of a batch: ``(B*T, ...) -> (B, T, ...)``.
+
+    Args:
+        x: One row a frame, the T frames of a clip in a row.
+        num_frames: T.
+
+    Raises:
+        ValueError: If the rows make no whole clips.
+    """
+    if num_frames < 1 or len(x) % num_frames:
+        raise ValueError(f'{len(x)} frames make no whole clips of '
+                         f'num_frames={num_frames}.')
+    return x.unflatten(0, (-1, num_frames))
+
+
+def heads_of(dims: int, num_heads: Optional[int]) -> int:
+    """Number of attention heads, by default of 64 channels each.
+
+    Raises:
+        ValueError: If the heads do not divide the channels.
+    """
+    heads = max(1, dims // 64) if num_heads is None else num_heads
+    if heads < 1 or dims % heads:
+        raise ValueError(f'num_heads={heads} does not divide {dims} '
+                         'channels.')
+    return heads

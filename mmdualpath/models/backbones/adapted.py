@@ -1,5 +1,6 @@
 """A frozen backbone seen through adapters."""
 import json
+from dataclasses import replace
 from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
@@ -8,9 +9,10 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..adapters.base import Adapter
 from .frozen import (FrozenBackbone, combine, digest, matching, share,
                      tensors_of)
-from .sites import BLOCK, locate
+from .sites import BLOCK, locate, open_residual, sites_of
 
 FINGERPRINT = 'frozen_backbone'
 
@@ -43,7 +45,8 @@ def inject(backbone: nn.Module, adapters: Sequence[Mapping]) -> None:
             defaults to all), and the adapter's own arguments.
 
     Raises:
-        ValueError: If a config names no site, or an unknown site or block.
+        ValueError: If a config names no site, or an unknown site or block, or
+            adapters are set for clips of different lengths.
     """
     plans = []
     for cfg in adapters:
@@ -53,12 +56,30 @@ def inject(backbone: nn.Module, adapters: Sequence[Mapping]) -> None:
                              "site='attn'.")
         places = locate(backbone, cfg.pop('site'))
         plans.append((cfg, _choose(places, cfg.pop('blocks', None))))
+    residual = sites_of(backbone).residual
     for cfg, places in plans:
         for parent, name, site in places:
+            if site.name in residual:
+                open_residual(parent, name, residual[site.name])
             base = getattr(parent, name)
             # Also where the default scope is another one's, as mmpretrain's.
             cfg = dict(cfg, base=base, site=site, _scope_='mmaction')
             setattr(parent, name, MODELS.build(cfg))
+    _reconcile([m for m in backbone.modules() if isinstance(m, Adapter)])
+
+
+def _reconcile(adapters: Sequence[Adapter]) -> None:
+    """Tell adapters what others do to the batch and the tokens they see."""
+    counts = {a.images_per_clip for a in adapters} - {None}
+    if len(counts) > 1:
+        raise ValueError('The adapters of one view are set for clips of '
+                         f'{sorted(counts)} images; they must agree.')
+    for outer in adapters:
+        for inner in outer.base.modules() if outer.added_tokens else ():
+            if isinstance(inner, Adapter):
+                inner.site = replace(
+                    inner.site,
+                    extra_tokens=inner.site.extra_tokens + outer.added_tokens)
 
 
 def _choose(places: list, blocks: Optional[Sequence[int]]) -> list:

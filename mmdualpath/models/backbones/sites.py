@@ -3,12 +3,14 @@
 A new backbone is a new row. Paths are dotted names inside a block; every
 module a path leads to maps tokens to tokens, ``y = f(x, ...)``, without an
 inner residual. ``attn`` is all of a block's attention, ``msa`` the module that
-attends among one set of tokens, which in Swin is inside the windows.
+attends among one set of tokens, which in Swin is inside the windows. Two sites
+take in the residual stream itself: ``block`` is a whole block, and
+``residual_mlp`` its second half z + MLP(LN z).
 """
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Mapping, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..adapters.base import Site
 
@@ -27,12 +29,18 @@ class Sites:
         paths: Path in a block of each named site.
         only: For sites that exist in some blocks alone, a path in the block
             to a number and the condition it must meet: ``(path, zero)``.
+        residual: For sites that are called as ``f(LN z, identity=z)``, the
+            name of that LayerNorm in the block; it becomes a part of the
+            site, see :func:`open_residual`.
+        windows: Whether attention runs in windows of a map.
         stem: Path in the backbone to the patch embedding.
     """
     blocks: str
     norm: str
     paths: Mapping[str, str]
     only: Mapping[str, Tuple[str, bool]] = field(default_factory=dict)
+    residual: Mapping[str, str] = field(default_factory=dict)
+    windows: bool = False
     stem: str = 'patch_embed'
 
 
@@ -41,7 +49,13 @@ TABLE: Dict[str, Sites] = {
     Sites(
         blocks='layers.*',
         norm='ln1',
-        paths=dict(attn='attn', msa='attn', qkv='attn.qkv', mlp='ffn.layers')),
+        paths=dict(
+            attn='attn',
+            msa='attn',
+            qkv='attn.qkv',
+            mlp='ffn.layers',
+            residual_mlp='ffn'),
+        residual=dict(residual_mlp='ln2')),
     # In Swin an attention adapter of DualPath stands on plain windows alone.
     'mmpretrain.models.backbones.swin_transformer.SwinTransformer':
     Sites(
@@ -52,7 +66,10 @@ TABLE: Dict[str, Sites] = {
             window_attn='attn',
             msa='attn.w_msa',
             qkv='attn.w_msa.qkv',
-            mlp='ffn.layers'),
+            mlp='ffn.layers',
+            residual_mlp='ffn'),
+        residual=dict(residual_mlp='norm2'),
+        windows=True,
         only=dict(window_attn=('attn.shift_size', True))),
     # Local and global attention alternate; only the local one has a qkv.
     'mmdualpath.models.backbones.dualformer.DualFormer':
@@ -74,7 +91,8 @@ TABLE: Dict[str, Sites] = {
     Sites(
         blocks='layers.*.blocks.*',
         norm='norm1',
-        paths=dict(attn='attn', msa='attn', qkv='attn.qkv', mlp='mlp')),
+        paths=dict(attn='attn', msa='attn', qkv='attn.qkv', mlp='mlp'),
+        windows=True),
     # VideoMAE's ViT; it reads qkv.weight and never calls qkv.
     'mmaction.models.backbones.vit_mae.VisionTransformer':
     Sites(
@@ -139,8 +157,8 @@ def locate(backbone: nn.Module,
     if site == STEM:
         parent, name = _parent(backbone, row.stem)
         dims = backbone.embed_dims
-        return [(parent, name, Site(site, dims, -1, len(blocks),
-                                    extra_tokens))]
+        return [(parent, name,
+                 Site(site, dims, -1, len(blocks), extra_tokens, row.windows))]
     if site != BLOCK and site not in row.paths:
         allowed = ', '.join([STEM, BLOCK, *row.paths])
         raise ValueError(f'{type(backbone).__name__} has no site {site!r}; '
@@ -156,9 +174,40 @@ def locate(backbone: nn.Module,
         dims = _get(block, row.norm).normalized_shape[-1]
         parent, name = (holder, key) if site == BLOCK else _parent(
             block, row.paths[site])
-        places.append(
-            (parent, name, Site(site, dims, index, len(blocks), extra_tokens)))
+        places.append((parent, name,
+                       Site(site, dims, index, len(blocks), extra_tokens,
+                            row.windows)))
     return places
+
+
+class Residual(nn.Module):
+    """``z + f(LN z)`` as one module, made of two of a block.
+
+    Args:
+        norm: The LayerNorm.
+        branch: Called with the normalised tokens and ``identity``.
+    """
+
+    def __init__(self, norm: nn.Module, branch: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+        self.branch = branch
+
+    def forward(self, x: Tensor, identity: Optional[Tensor] = None) -> Tensor:
+        """``(B*T, N, C) -> same``; the block's own ``identity`` is x."""
+        return self.branch(self.norm(x), identity=x)
+
+
+def open_residual(block: nn.Module, branch: str, norm: str) -> None:
+    """Let a branch of a block read the residual stream, once.
+
+    ``branch(norm(z), identity=z)`` becomes ``residual(z)``, so that an
+    adapter can change z itself or look at it before it is normalised.
+    """
+    if not isinstance(getattr(block, norm), nn.Identity):
+        setattr(block, branch,
+                Residual(getattr(block, norm), getattr(block, branch)))
+        setattr(block, norm, nn.Identity())
 
 
 def _get(module: nn.Module, path: str):

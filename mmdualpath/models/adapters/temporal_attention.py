@@ -1,0 +1,82 @@
+"""Divided space-time attention.
+
+Paper: Is Space-Time Attention All You Need for Video Understanding?
+(TimeSformer), ICML 2021. https://arxiv.org/abs/2102.05095
+Official code: https://github.com/facebookresearch/TimeSformer
+Departures: every frame keeps a class token of its own, which a head pools;
+temporal attention starts from random weights instead of a copy of the spatial
+ones, and its last projection is zero in the first block too, so that a new
+model is the frozen one.
+"""
+from typing import Optional, Tuple
+
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from .base import Adapter, Site, as_clips, heads_of
+
+
+@MODELS.register_module()
+class TemporalAttention(Adapter):
+    """Attention along time in front of a block.
+
+    h' = h + FC(MHA_time(LN h)) for every patch over the T frames, then
+    base(h'): 5 d^2 parameters a block. Class tokens pass by. Attached with
+    ``site='block'``.
+
+    Args:
+        base: The block.
+        site: Where it stands.
+        num_frames: T, frames of a clip.
+        num_heads: Heads of the temporal attention, by default of 64 channels
+            each.
+    """
+
+    def __init__(self,
+                 base: nn.Module,
+                 site: Site,
+                 num_frames: int,
+                 num_heads: Optional[int] = None) -> None:
+        super().__init__(base, site)
+        self.images_per_clip = num_frames
+        self.norm = nn.LayerNorm(site.dims, eps=1e-6)
+        self.attn = nn.MultiheadAttention(
+            site.dims, heads_of(site.dims, num_heads), batch_first=True)
+        self.fc = nn.Linear(site.dims, site.dims)
+        nn.init.zeros_(self.fc.weight)
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
+        """``(B*T, N, C) -> same``."""
+        extra = self.site.extra_tokens
+        y = as_clips(self.norm(x[:, extra:]), self.images_per_clip)
+        tracks = y.transpose(1, 2).flatten(0, 1)  # B*N, T, C
+        tracks, _ = self.attn(tracks, tracks, tracks, need_weights=False)
+        y = tracks.unflatten(0, (len(y), -1)).transpose(1, 2).flatten(0, 1)
+        y = nn.functional.pad(self.fc(y), (0, 0, extra, 0))
+        return self.base(x + y, *args, **kwargs)
+
+
+@MODELS.register_module()
+class FramePositions(Adapter):
+    """Learnable positions in time, added to the patches of each frame.
+
+    Attached with ``site='stem'``; starts at zero.
+
+    Args:
+        base: The patch embedding.
+        site: Where it stands.
+        num_frames: T, frames of a clip.
+    """
+
+    def __init__(self, base: nn.Module, site: Site, num_frames: int) -> None:
+        super().__init__(base, site)
+        self.images_per_clip = num_frames
+        self.positions = nn.Parameter(torch.zeros(num_frames, 1, site.dims))
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+        """Frames ``(B*T, 3, H, W)`` -> tokens ``(B*T, N, C)``, map size."""
+        tokens, size = self.base(x)
+        tokens = as_clips(tokens, self.images_per_clip) + self.positions
+        return tokens.flatten(0, 1), size

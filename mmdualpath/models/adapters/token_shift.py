@@ -1,0 +1,74 @@
+"""Space-time mixing attention: keys and values shifted along time.
+
+Paper: Space-time Mixing Attention for Video Transformer (X-ViT), NeurIPS
+2021. https://arxiv.org/abs/2106.05968
+Official code: https://github.com/1adrianb/video-transformers
+Departures: the first and the last frame keep their own channels where they
+have no neighbour, so that a still clip is processed as one image.
+"""
+from typing import Optional
+
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from .base import Adapter, Site, as_clips, heads_of
+
+
+@MODELS.register_module()
+class TokenShift(Adapter):
+    """Keys and values take some channels from the neighbouring frames.
+
+    In every head k~_t = [k_{t-1}, k_t, k_{t+1}], each frame giving a share of
+    the channels, and v~_t likewise; q_t stays. No parameters. Attached with
+    ``site='qkv'``.
+
+    Args:
+        base: The projection to queries, keys and values.
+        site: Where it stands.
+        num_frames: T, frames of a clip.
+        num_heads: Heads of the attention, by default of 64 channels each.
+        share: Share of a head's channels taken from each neighbour.
+
+    Raises:
+        ValueError: If the site is not ``qkv``, the backbone attends in
+            windows, or the share is not in [0, 0.5].
+    """
+
+    def __init__(self,
+                 base: nn.Module,
+                 site: Site,
+                 num_frames: int,
+                 num_heads: Optional[int] = None,
+                 share: float = 1 / 3) -> None:
+        super().__init__(base, site)
+        if site.name != 'qkv':
+            raise ValueError(f'TokenShift at site={site.name!r}: it shifts '
+                             "keys and values, site='qkv'.")
+        if site.windows:
+            raise ValueError(
+                'TokenShift exchanges channels between whole frames, but this '
+                'backbone projects windows, whose batch mixes frames and '
+                'windows. Use a ViT, or TemporalAttention.')
+        if not 0 <= share <= 0.5:
+            raise ValueError(f'share={share}: both neighbours take a share, '
+                             'so it lies in [0, 0.5].')
+        self.images_per_clip = num_frames
+        self.num_heads = heads_of(site.dims, num_heads)
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B*T, N, C) -> (B*T, N, 3C)``."""
+        q, k, v = self.base(x).chunk(3, -1)
+        return torch.cat((q, self.shift(k), self.shift(v)), -1)
+
+    def shift(self, y: Tensor) -> Tensor:
+        """``(B*T, N, C) -> same``."""
+        y = as_clips(y,
+                     self.images_per_clip).unflatten(-1, (self.num_heads, -1))
+        count = int(y.shape[-1] * self.share)
+        before = torch.cat((y[:, :1], y[:, :-1]), 1)
+        after = torch.cat((y[:, 1:], y[:, -1:]), 1)
+        y = torch.cat((before[..., :count], y[..., count:y.shape[-1] - count],
+                       after[..., y.shape[-1] - count:]), -1)
+        return y.flatten(-2).flatten(0, 1)

@@ -1,0 +1,119 @@
+"""Adapters in a whole block of a ViT against their equations."""
+import pytest
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+
+from mmdualpath.models.backbones import inject, locate
+
+S = 0.1
+
+
+def layer_norm(x, norm):
+    return F.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, norm.eps)
+
+
+def attention(x, attn):
+    heads = attn.num_heads
+    q, k, v = F.linear(x, attn.qkv.weight, attn.qkv.bias).chunk(3, -1)
+    q, k, v = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))
+    weights = (q @ k.mT / q.shape[-1]**0.5).softmax(-1)
+    out = (weights @ v).transpose(1, 2).flatten(2)
+    return F.linear(out, attn.proj.weight, attn.proj.bias)
+
+
+def mlp(x, ffn):
+    first, last = ffn.layers[0][0], ffn.layers[1]
+    x = F.linear(x, first.weight, first.bias)
+    return F.linear(x * torch.sigmoid(1.702 * x), last.weight, last.bias)
+
+
+def bottleneck(x, adapter, act=F.relu):
+    x = act(F.linear(x, adapter.down.weight, adapter.down.bias))
+    return F.linear(x, adapter.up.weight, adapter.up.bias)
+
+
+@pytest.fixture
+def blocks(tiny_clip):
+    """A block, and the same block for adapters to be attached to."""
+    tiny_clip.pop('init_cfg')
+    backbone = MODELS.build(tiny_clip).double()
+    bare = MODELS.build(tiny_clip).double()
+    bare.load_state_dict(backbone.state_dict())
+
+    def adapted(*adapters):
+        inject(backbone, adapters)
+        backbone.double()
+        for name, p in backbone.named_parameters():
+            if 'adapter.' in name:
+                torch.nn.init.normal_(p, std=0.1)
+        return backbone.layers[1]
+
+    return bare.layers[1], adapted
+
+
+@pytest.mark.parametrize('site', ['mlp', 'residual_mlp'])
+def test_adaptformer(blocks, site):
+    """Eq. 4, and the release, whose adapter reads z instead of LN z."""
+    bare, adapted = blocks
+    block = adapted(
+        dict(
+            type='ParallelAdapter',
+            site=site,
+            width=6,
+            scale=S,
+            act_cfg=dict(type='ReLU')))
+    wrapper = block.ffn.layers if site == 'mlp' else block.ffn
+    h = torch.randn(2, 17, 48, dtype=torch.float64)
+    z = h + attention(layer_norm(h, bare.ln1), bare.attn)
+    reads = layer_norm(z, bare.ln2) if site == 'mlp' else z
+    expected = z + mlp(layer_norm(z, bare.ln2), bare.ffn) \
+        + S * bottleneck(reads, wrapper.adapter)
+    torch.testing.assert_close(block(h), expected)
+
+
+def test_adapter(blocks):
+    """Serial, with an inner skip, behind attention and MLP."""
+    bare, adapted = blocks
+    block = adapted(
+        dict(type='SerialAdapter', site='attn', width=6),
+        dict(type='SerialAdapter', site='mlp', width=6))
+    h = torch.randn(2, 17, 48, dtype=torch.float64)
+    y = attention(layer_norm(h, bare.ln1), bare.attn)
+    z = h + y + bottleneck(y, block.attn.adapter, F.gelu)
+    y = mlp(layer_norm(z, bare.ln2), bare.ffn)
+    expected = z + y + bottleneck(y, block.ffn.layers.adapter, F.gelu)
+    torch.testing.assert_close(block(h), expected)
+
+
+def test_st_adapter(blocks):
+    """The residual connection carries the adapted stream, z' not z."""
+    bare, adapted = blocks
+    block = adapted(
+        dict(type='STAdapter', site='residual_mlp', num_frames=1, width=6))
+    h = torch.randn(2, 17, 48, dtype=torch.float64)
+    z = h + attention(layer_norm(h, bare.ln1), bare.attn)
+    a = block.ffn.adapter
+    y = F.linear(z[:, 1:], a.down.weight, a.down.bias)
+    y = y * a.conv.weight[:, 0, 1, 0, 0] + a.conv.bias  # a clip of one frame
+    z[:, 1:] += F.linear(y, a.up.weight, a.up.bias)
+    expected = z + mlp(layer_norm(z, bare.ln2), bare.ffn)
+    torch.testing.assert_close(block(h), expected)
+
+
+def test_the_residual_stream_is_opened_once(blocks):
+    bare, adapted = blocks
+    cfg = dict(type='ParallelAdapter', site='residual_mlp', width=6)
+    block = adapted(cfg, cfg)
+    h = torch.randn(2, 17, 48, dtype=torch.float64)
+    z = h + attention(layer_norm(h, bare.ln1), bare.attn)
+    expected = z + mlp(layer_norm(z, bare.ln2), bare.ffn) + sum(
+        bottleneck(z, a, F.gelu)
+        for a in (block.ffn.adapter, block.ffn.base.adapter))
+    torch.testing.assert_close(block(h), expected)
+
+
+def test_backbones_without_the_site_say_so(tiny_clip):
+    tiny_clip.pop('init_cfg')
+    with pytest.raises(ValueError, match='residual_mlp'):
+        locate(MODELS.build(tiny_clip), 'residual_attn')
