@@ -1,4 +1,4 @@
-"""The method of docs/custom_method.md, taken from the page itself."""
+"""The method that the README shows, taken from the README itself."""
 import importlib.util
 import re
 from pathlib import Path
@@ -7,13 +7,14 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 
-PAGE = Path(__file__).parents[1] / 'docs' / 'custom_method.md'
+PAGE = Path(__file__).parents[1] / 'README.md'
 
 
 @pytest.fixture(scope='module')
 def lora(tmp_path_factory):
-    """The page's first block of code, imported as the file it is."""
-    code = re.search(r'```python\n(.*?)```', PAGE.read_text(), re.S).group(1)
+    """The README's block of code, imported as the file it is."""
+    code = re.search(r'```python\n("""LoRA.*?)```', PAGE.read_text(),
+                     re.S).group(1)
     path = tmp_path_factory.mktemp('user') / 'lora.py'
     path.write_text(code)
     assert len(code.splitlines()) <= 35
