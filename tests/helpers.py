@@ -25,8 +25,7 @@ def shrink(cfg: Config) -> Config:
     backbone.init_cfg = dict(type='RandomWeights')
     backbone.img_size = PIXELS
     if 'Swin' in backbone.type:
-        backbone.arch = dict(
-            embed_dims=24, depths=[2, 2], num_heads=[2, 4])
+        backbone.arch = dict(embed_dims=24, depths=[2, 2], num_heads=[2, 4])
         backbone.update(patch_size=4, window_size=4, out_indices=(1, ))
         features = 48
     else:
@@ -52,8 +51,8 @@ def shrink(cfg: Config) -> Config:
     for loader in ('train', 'val', 'test'):
         for step in cfg[f'{loader}_dataloader'].dataset.pipeline:
             if step.type == 'Resize':
-                step.scale = tuple(
-                    s if s == -1 else PIXELS for s in step.scale)
+                step.scale = tuple(s if s == -1 else PIXELS
+                                   for s in step.scale)
             if 'crop_size' in step:
                 step.crop_size = PIXELS
     return cfg
@@ -68,8 +67,8 @@ def on_rendered_videos(cfg: Config, root: Path, train: int,
         folder.mkdir(parents=True, exist_ok=True)
         for index in range(count):
             tool.render_video(index, folder, split, slice(0, 50), 20, 80)
-        (root / f'{name}.txt').write_text(''.join(
-            f'{i:05d}.mp4 {i % 8}\n' for i in range(count)))
+        (root / f'{name}.txt').write_text(''.join(f'{i:05d}.mp4 {i % 8}\n'
+                                                  for i in range(count)))
     for loader in ('train', 'val', 'test'):
         name = 'train' if loader == 'train' else 'test'
         cfg[f'{loader}_dataloader'].update(

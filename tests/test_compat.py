@@ -31,7 +31,9 @@ def test_a_message_hub_survives_weights_only(tmp_path):
         dict(
             buffer=buffer,
             hub=hub.state_dict(),
-            arrays=[np.arange(3), np.float32(1), np.array([True])]), path)
+            arrays=[np.arange(3),
+                    np.float32(1),
+                    np.array([True])]), path)
     got = torch.load(path, weights_only=True)
     assert got['buffer'].mean() == buffer.mean() == 2.
     assert got['buffer'].statistics('max') == 4.

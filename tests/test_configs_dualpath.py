@@ -32,8 +32,7 @@ def views_of(cfg: Config, loader: str, frames: int = 70) -> dict:
     """A video of noise through a pipeline, decoding left out."""
     rng = np.random.default_rng(0)
     video = rng.integers(0, 256, (frames, 70, 90, 3), dtype=np.uint8)
-    results = dict(
-        total_frames=frames, start_index=0, label=3, modality='RGB')
+    results = dict(total_frames=frames, start_index=0, label=3, modality='RGB')
     for step in cfg[f'{loader}_dataloader'].dataset.pipeline:
         if step.type == 'DecordDecode':
             results['imgs'] = list(video[results['frame_inds'].reshape(-1)])
@@ -90,13 +89,13 @@ def test_recipe(name):
     assert (sampler.get('num_clips', 1), crops) == views
 
     temporal = cfg.model.backbone.get('temporal')
-    kinds = [a.type for a in temporal.adapters] if temporal else []
+    adapters = temporal.adapters if temporal else []
+    kinds = [a['type'] for a in adapters]
     pre = ['PreAdapter'] * ('ssv2' in name)
-    assert not kinds or kinds == [
+    assert kinds in ([], [
         'FramesetPositions', *pre, 'SerialAdapter', 'SerialAdapter'
-    ]
-    assert all(a.get('width', 128) == 128 for a in temporal.adapters
-               ) if temporal else True
+    ])
+    assert all(a.get('width', 128) == 128 for a in adapters)
 
     end = cfg.train_cfg.max_epochs
     assert cfg.param_scheduler[1].end == end
@@ -108,10 +107,9 @@ def test_frames_fill_the_framesets(name):
     """T, T_G and the grid agree over pipelines, preprocessor and adapters."""
     cfg = load(name)
     preprocessor = cfg.model.data_preprocessor
-    lengths = {
-        (s.get('UniformSample') or s['SampleFrames']).clip_len
-        for s in (steps(cfg, loader) for loader in ('train', 'val', 'test'))
-    }
+    lengths = {(s.get('UniformSample') or s['SampleFrames']).clip_len
+               for s in (steps(cfg, loader)
+                         for loader in ('train', 'val', 'test'))}
     assert len(lengths) == 1
     frames, = lengths
     if preprocessor.grid is not None:
@@ -154,13 +152,3 @@ def test_the_spatial_frames_are_among_the_temporal_ones():
     frames = data['temporal'][0, 0, 0].unfold(1, PIXELS, PIXELS).unfold(
         2, PIXELS, PIXELS).flatten(1, 2).movedim(1, 0)
     assert torch.equal(data['spatial'][0, 0], frames[::2])
-
-
-def test_pipelines_are_seeded():
-    cfg = shrink(load('dualpath_vitb_ssv2'))
-    draws = []
-    for _ in range(2):
-        np.random.seed(0)
-        torch.manual_seed(0)
-        draws.append(views_of(cfg, 'train')['inputs'])
-    assert torch.equal(*draws)
