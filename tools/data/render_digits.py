@@ -74,8 +74,8 @@ def trajectory(rng: np.random.Generator, motion: str, length: int,
     elif motion in ('up', 'down'):
         y = y + travel * (time - 0.5)
     elif motion in ('clockwise', 'counter-clockwise'):
-        angle = 2 * np.pi * (rng.random() + time * rng.uniform(0.6, 0.9))
-        radius = size * rng.uniform(0.18, 0.26)
+        angle = 2 * np.pi * (rng.random() + time * rng.uniform(0.4, 0.6))
+        radius = size * rng.uniform(0.24, 0.32)
         # y points down, so a growing angle turns clockwise
         x, y = x + radius * np.cos(angle), y + radius * np.sin(angle)
     elif motion in ('growing', 'shrinking'):
