@@ -87,7 +87,7 @@ test_evaluator = dict(
     type='AccMetric', metric_options=dict(top_k_accuracy=dict(topk=(1, ))))
 val_evaluator = test_evaluator
 
-max_epochs = 6
+max_epochs = 5
 train_cfg = dict(
     type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=2)
 val_cfg = dict(type='ValLoop')
