@@ -6,10 +6,11 @@ digits, by class, for pretraining an image model:
     python tools/data/render_digits.py data/digits
 
 A digit moves left or right, up or down, turns clockwise or counter-clockwise
-over the top of a circle, grows or shrinks over a textured background. The second motion of each pair is
-the first one run backwards, with places, sizes, digits and backgrounds drawn
-alike, so that neither a single frame nor an unordered set of frames tells the
-two apart: at most half of the videos can be told without the order of time.
+over the top of a circle, grows or shrinks over a textured background. The
+second motion of each pair is the first one run backwards, with places, sizes,
+digits and backgrounds drawn alike, so that neither a single frame nor an
+unordered set of frames tells the two apart: without the order of time at most
+half of the videos can be told.
 
 The digits are scikit-learn's; those of the test videos occur nowhere else.
 """
