@@ -2,11 +2,13 @@
 import hashlib
 import json
 import os
+import socket
 from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from tiny_training import make_config, make_runner, write_videos
@@ -24,6 +26,7 @@ class NoteHook(Hook):
         pixels = torch.stack(data_batch['inputs']).numpy().tobytes()
         note = dict(
             iter=runner.iter,
+            rank=get_rank(),
             videos=[Path(s.filename).name for s in data_batch['data_samples']],
             pixels=hashlib.sha256(pixels).hexdigest(),
             loss=outputs['loss'].item().hex(),
@@ -117,3 +120,21 @@ def started(function, *args, **kwargs):
     process = get_context('fork').Process(target=quietly)
     process.start()
     return process
+
+
+def together(cfg: Config, work: Path, function=run, **options) -> list:
+    """Run a function in two processes that belong together; exit codes."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+
+    def rank(number: int) -> None:
+        os.environ.update(
+            RANK=str(number), LOCAL_RANK=str(number), WORLD_SIZE='2',
+            MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+        function(cfg, work, launcher='pytorch', **options)
+
+    children = [started(rank, i) for i in range(2)]
+    for child in children:
+        child.join()
+    return [child.exitcode for child in children]

@@ -101,7 +101,10 @@ class ReliableVideoDataset(VideoDataset):
         self.max_label = -1
         self._pipeline_works = False
         self._bad_here = set()  # where there is no report
-        super().__init__(ann_file, *args, **kwargs)
+        # Some transforms draw when they are built, before a resumed run has
+        # its seed from the checkpoint: ColorJitter its order.
+        with seeded(0):
+            super().__init__(ann_file, *args, **kwargs)
 
     def load_data_list(self) -> List[dict]:
         """Read ``ann_file``."""
@@ -179,8 +182,11 @@ class ReliableVideoDataset(VideoDataset):
             return None
         data = self._read_black(idx)
         sample = data['data_samples']
+        meta = dict(sample.metainfo_items())
+        if 'filename' in meta:
+            meta['filename'] = path
         data['data_samples'] = UnreadableVideo(
-            metainfo=dict(sample.metainfo_items()), **dict(sample.items()))
+            metainfo=meta, **dict(sample.items()))
         return data
 
     def _blame(self, path: str, error: Exception) -> None:
