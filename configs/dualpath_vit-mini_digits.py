@@ -65,9 +65,9 @@ train_dataloader = dict(
     batch_size=64,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='ResumableSampler'),
     dataset=dict(
-        type='VideoDataset',
+        type='ReliableVideoDataset',
         ann_file=f'{data_root}/train.txt',
         data_prefix=dict(video=f'{data_root}/train'),
         pipeline=pipeline))
@@ -77,7 +77,7 @@ test_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='VideoDataset',
+        type='ReliableVideoDataset',
         ann_file=f'{data_root}/test.txt',
         data_prefix=dict(video=f'{data_root}/test'),
         pipeline=pipeline,

@@ -8,12 +8,13 @@ import functools
 import importlib
 import importlib.machinery
 import importlib.util
+import os
 import pickle
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 import torch
@@ -201,6 +202,67 @@ def _count_attention() -> None:
         'aten::scaled_dot_product_attention', attention_macs)
 
 
+def _whole_files_or_none() -> None:
+    """MMEngine 0.10.7 writes checkpoints in place.
+
+    A process that is killed, or a disk that is full, leaves half a file under
+    the name of a checkpoint. Here a file is written beside it and renamed, so
+    the name always leads to a whole one. Goes with an MMEngine that does.
+    """
+    from mmengine.fileio.backends import LocalBackend
+
+    def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
+        path = Path(filepath)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+        try:
+            with part.open('wb') as file:
+                file.write(obj)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise OSError(
+                error.errno, f'{error.strerror}: {path} ({len(obj) / 1e6:.1f} '
+                'MB) could not be written; what was there before is as it '
+                'was') from error
+
+    def put_text(self,
+                 obj: str,
+                 filepath: Union[str, Path],
+                 encoding: str = 'utf-8') -> None:
+        self.put(obj.encode(encoding), filepath)
+
+    LocalBackend.put, LocalBackend.put_text = put, put_text
+
+
+def _decord_by_path() -> None:
+    """mmaction2 1.2.0 gives decord 0.6.0 a local video as bytes.
+
+    On AVI files that end early decord then crashes, and the process with it;
+    by path it reads what is there. The frames are the same. A path begins
+    with a slash, so that FFmpeg takes none for an address. Goes with a decord
+    that survives.
+    """
+    from mmaction.datasets.transforms import DecordInit
+
+    from_bytes = DecordInit._get_video_reader
+
+    def get_video_reader(self, filename: str) -> Any:
+        import decord
+        if self.io_backend != 'disk' or self.kwargs:
+            return from_bytes(self, filename)
+        if not os.path.splitext(filename)[1]:
+            filename += '.mp4'
+        if not os.path.isfile(filename):
+            raise FileNotFoundError(f'{filename} is not a file.')
+        return decord.VideoReader(
+            os.path.abspath(filename), num_threads=self.num_threads)
+
+    DecordInit._get_video_reader = get_video_reader
+
+
 def float_drop_probs(module: nn.Module) -> None:
     """mmpretrain 1.2.0's ViT keeps ``drop_prob`` as a numpy float.
 
@@ -231,3 +293,5 @@ def apply() -> None:
     _bfloat16_scores()
     _distributed_on_cpu()
     _count_attention()
+    _whole_files_or_none()
+    _decord_by_path()

@@ -14,11 +14,12 @@ Size = Union[int, Sequence[int]]
 
 def to_pair(value: Size, name: str) -> Tuple[int, int]:
     """A positive integer or two of them, as (height, width)."""
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or not all(isinstance(v, int) and v > 0 for v in pair):
+    pair = (value, value) if isinstance(value, int) else value
+    if not (isinstance(pair, Sequence) and len(pair) == 2
+            and all(isinstance(v, int) and v > 0 for v in pair)):
         raise ValueError(f'{name} must be a positive integer or two of them '
                          f'(height, width), given {value!r}.')
-    return pair
+    return tuple(pair)
 
 
 def spatial_indices(num_frames: int,
@@ -31,9 +32,14 @@ def spatial_indices(num_frames: int,
             the numbers of the frames themselves.
 
     Raises:
-        ValueError: If T_S does not divide T, or a frame is not in the clip.
+        ValueError: If T_S does not divide T, a frame is not in the clip, or
+            it is neither of the two.
     """
     if not isinstance(spatial_frames, int):
+        if not (isinstance(spatial_frames, Sequence)
+                and all(isinstance(i, int) for i in spatial_frames)):
+            raise ValueError(f'num_spatial_frames={spatial_frames!r} is '
+                             'neither a number nor a list of frame numbers.')
         outside = [i for i in spatial_frames if not 0 <= i < num_frames]
         if outside or not spatial_frames:
             raise ValueError(f'num_spatial_frames={list(spatial_frames)} must '

@@ -123,3 +123,34 @@ def test_import_says_what_to_install_without_mmcv(tmp_path):
                             text=True)
     assert result.returncode == 1
     assert 'mmcv-lite' in result.stderr.splitlines()[-1]
+
+
+def test_decord_survives_avi_files_that_end_early(tmp_path):
+    """Given as bytes, most of these crash the process."""
+    import videos
+    from mmaction.registry import TRANSFORMS
+    source = videos.write(tmp_path / 'whole.avi', count=64, codec='mpeg4')
+    init = TRANSFORMS.build(dict(type='DecordInit'))
+    decode = TRANSFORMS.build(dict(type='DecordDecode'))
+    for share in (0.2, 0.5, 0.8):
+        path = videos.cut(tmp_path / 'cut.avi', share, source)
+        results = init(dict(filename=str(path)))
+        assert 0 < results['total_frames'] < 64
+        results['frame_inds'] = np.arange(results['total_frames'])
+        assert decode(results)['imgs'][0].shape == (32, 64, 3)
+
+
+def test_decord_reads_the_same_by_path(tmp_path):
+    """The frames of a whole video do not depend on how it is given."""
+    import io
+
+    import decord
+    import videos
+    from mmaction.registry import TRANSFORMS
+    path = videos.write(tmp_path / 'whole.mp4')
+    expected = decord.VideoReader(io.BytesIO(path.read_bytes()))
+    got = TRANSFORMS.build(dict(type='DecordInit'))(
+        dict(filename=str(path)))['video_reader']
+    frames = range(16)
+    assert np.array_equal(got.get_batch(frames).asnumpy(),
+                          expected.get_batch(frames).asnumpy())

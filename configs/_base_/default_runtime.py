@@ -7,8 +7,12 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, ignore_last=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook', interval=1, max_keep_ckpts=3, save_best='auto'),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
+        type='ReliableCheckpointHook',
+        interval=1,
+        max_keep_ckpts=3,
+        save_best='auto'),
+    sampler_seed=dict(type='ExactResumeHook'),
+    bad_videos=dict(type='BadVideoHook'),
     sync_buffers=dict(type='SyncBuffersHook'))
 
 env_cfg = dict(

@@ -1,2 +1,5 @@
+from .bad_videos import BadVideoReport  # noqa: F401
+from .sampler import ResumableSampler  # noqa: F401
 from .svhn import SVHN  # noqa: F401
 from .transforms import *  # noqa: F401, F403
+from .video_dataset import ReliableVideoDataset  # noqa: F401

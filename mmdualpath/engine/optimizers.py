@@ -1,7 +1,7 @@
 """Optimizer groups for models of which little trains."""
 from typing import List, Optional, Union
 
-from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
@@ -14,6 +14,18 @@ class TrainableParamsConstructor(DefaultOptimWrapperConstructor):
     frozen ones too. Two views of one backbone share theirs, which torch's
     optimizers refuse to see twice; and an optimizer has no use for them.
     """
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Build the optimizer wrapper of a model.
+
+        Raises:
+            ValueError: If nothing in the model trains.
+        """
+        if not any(p.requires_grad for p in model.parameters()):
+            raise ValueError(
+                'Nothing in the model trains. Give its backbone adapters or '
+                'trainable=[...], or a cls_head that is not frozen.')
+        return super().__call__(model)
 
     def add_params(self,
                    params: List[dict],

@@ -1,5 +1,5 @@
 # 32 frames, every other one; a test takes 4 clips x 1 crop.
-dataset_type = 'VideoDataset'
+dataset_type = 'ReliableVideoDataset'
 data_root = 'data/kinetics400/videos_train'
 data_root_val = 'data/kinetics400/videos_val'
 ann_file_train = 'data/kinetics400/kinetics400_train_list_videos.txt'
@@ -49,7 +49,7 @@ train_dataloader = dict(
     batch_size=16,
     num_workers=8,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='ResumableSampler'),
     dataset=dict(
         type=dataset_type,
         ann_file=ann_file_train,

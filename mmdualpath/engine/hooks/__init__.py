@@ -1,0 +1,5 @@
+from .bad_videos import BadVideoHook
+from .checkpoint import ReliableCheckpointHook
+from .exact_resume import ExactResumeHook
+
+__all__ = ['BadVideoHook', 'ExactResumeHook', 'ReliableCheckpointHook']

@@ -1,0 +1,321 @@
+"""Trainings that are killed and resumed, and disks that are full."""
+import errno
+import os
+import random
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import engine_runs
+import pytest
+import torch
+from mmengine.fileio.backends import LocalBackend
+
+STEPS = 8
+
+
+@pytest.fixture(scope='module')
+def cfg(tmp_path_factory):
+    return engine_runs.config(tmp_path_factory.mktemp('kills'))
+
+
+@pytest.fixture(scope='module')
+def whole(cfg, tmp_path_factory):
+    """An uninterrupted run."""
+    return engine_runs.run(cfg, tmp_path_factory.mktemp('whole'))
+
+
+def same(got: dict, expected: dict) -> None:
+    assert engine_runs.last_of_each(got['notes']) == expected['notes']
+    for name, value in expected['model'].items():
+        assert torch.equal(got['model'][name], value), name
+
+
+def resumable(work: Path) -> bool:
+    """What ``--resume`` finds is a whole checkpoint; True if there is one."""
+    pointer = work / 'last_checkpoint'
+    if not pointer.exists():
+        return False
+    state = torch.load(pointer.read_text(), weights_only=True)
+    assert state['state_dict'] and state['optimizer']
+    return True
+
+
+def killed_at(step: int):
+    """Kill the process by SIGKILL after some steps of it."""
+
+    def before(runner):
+        train_step = runner.model.train_step
+        left = [step]
+
+        def counted(*args, **kwargs):
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left[0] -= 1
+            return train_step(*args, **kwargs)
+
+        runner.model.train_step = counted
+
+    return before
+
+
+def test_the_run_draws_everything_anew(whole):
+    """Otherwise equal runs would prove nothing."""
+    assert len({n['pixels'] for n in whole['notes']}) == STEPS
+    first, second = whole['notes'][:4], whole['notes'][4:]
+    order = [[v for n in part for v in n['videos']]
+             for part in (first, second)]
+    assert sorted(order[0]) == sorted(order[1]) and order[0] != order[1]
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('step', [1, 3, 4, 6])
+def test_killed_in_an_epoch(cfg, whole, tmp_path, step, workers):
+    """Inside both epochs and between them, with and without workers."""
+    if workers and step in (1, 4):
+        pytest.skip('covered without workers')
+    options = {
+        'train_dataloader.num_workers': workers,
+        'train_dataloader.persistent_workers': bool(workers)
+    }
+    child = engine_runs.started(
+        engine_runs.run, cfg, tmp_path, killed_at(step), **options)
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert resumable(tmp_path)
+    got = engine_runs.run(cfg, tmp_path, resume=True, **options)
+    same(got, whole)
+    # no step is lost or done twice: it was saved after each
+    assert [n['iter'] for n in got['notes']] == list(range(STEPS))
+
+
+def test_a_run_without_a_seed(cfg, tmp_path):
+    """The seed of the checkpoint, not a new one, orders what is left."""
+    expected = engine_runs.run(
+        cfg, tmp_path / 'whole', **{'randomness.seed': None})
+    (tmp_path / 'stopped').mkdir()
+    saved = tmp_path / 'whole' / 'epoch_1.pth'
+    # that run kept its last checkpoint only, so an epoch is made anew
+    seed = torch.load(tmp_path / 'whole' / 'epoch_2.pth')['meta']['seed']
+    assert not saved.exists()
+    child = engine_runs.started(
+        engine_runs.run, cfg, tmp_path / 'stopped', killed_at(6),
+        **{'randomness.seed': seed})
+    child.join()
+    got = engine_runs.run(
+        cfg, tmp_path / 'stopped', resume=True, **{'randomness.seed': None})
+    same(got, expected)
+
+
+@pytest.mark.parametrize('moment', ['write', 'fsync', 'replace', 'removal'])
+def test_killed_while_saving(cfg, whole, tmp_path, moment):
+    """In the middle of the file, before and after it gets its name."""
+
+    def before(runner):
+        left = [9]  # calls before it happens: some checkpoints are there
+
+        def kill(original):
+
+            def call(*args, **kwargs):
+                left[0] -= 1
+                if left[0] < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return original(*args, **kwargs)
+
+            return call
+
+        if moment == 'write':
+            put = LocalBackend.put
+
+            def half(self, obj, path):
+                left[0] -= 1
+                if left[0] < 0:
+                    resource.setrlimit(resource.RLIMIT_FSIZE,
+                                       (len(obj) // 2, len(obj) // 2))
+                    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+                return put(self, obj, path)
+
+            LocalBackend.put = half
+        elif moment == 'removal':
+            left[0] = 0
+            LocalBackend.remove = kill(LocalBackend.remove)
+        else:
+            setattr(os, moment, kill(getattr(os, moment)))
+
+    child = engine_runs.started(engine_runs.run, cfg, tmp_path, before)
+    child.join()
+    assert child.exitcode in (-signal.SIGKILL, -signal.SIGXFSZ)
+    assert resumable(tmp_path)
+    same(engine_runs.run(cfg, tmp_path, resume=True), whole)
+
+
+def test_killed_at_random_moments(cfg, whole, tmp_path):
+    """As often as it takes, with a checkpoint at every step."""
+    draw = random.Random(0)
+    kills = 0
+    for _ in range(12):
+        seen = len(engine_runs.read(tmp_path))
+        child = engine_runs.started(
+            engine_runs.run, cfg, tmp_path, resume=True)
+        while child.is_alive() and len(engine_runs.read(tmp_path)) == seen:
+            time.sleep(0.002)
+        time.sleep(draw.random() * 0.15)  # a step and its checkpoint
+        if not child.is_alive():
+            break
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        kills += 1
+        resumable(tmp_path)
+    assert kills > 1
+    got = engine_runs.run(cfg, tmp_path, resume=True)
+    same(got, whole)
+
+
+def test_file_too_large(tmp_path):
+    """The error names the file, and what was there before is there."""
+    backend = LocalBackend()
+    path = tmp_path / 'epoch_1.pth'
+    backend.put(b'before', path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match='epoch_1.pth.*as it was') as error:
+            backend.put(bytes(2000), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.errno == errno.EFBIG
+    assert path.read_bytes() == b'before'
+    assert [p.name for p in tmp_path.iterdir()] == ['epoch_1.pth']
+
+
+def mounts_allowed() -> bool:
+    command = ['unshare', '-Urm', 'mount', '-t', 'tmpfs', 'none', '/mnt']
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not mounts_allowed(), reason='needs a mount of its own')
+def test_disk_full(cfg, whole, tmp_path):
+    """A file system of a few hundred kilobytes, in a namespace."""
+
+    def fill():
+        os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNS)
+
+    work = tmp_path / 'work'
+    work.mkdir()
+
+    def child():
+        # a tmpfs that holds two checkpoints, and a file that takes the rest
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        flags = 0x10000000 | 0x00020000  # new user and mount namespaces
+        assert libc.unshare(flags) == 0
+        assert libc.mount(b'none', str(work).encode(), b'tmpfs', 0,
+                          b'size=3m') == 0
+
+        def before(runner):
+            step = runner.model.train_step
+
+            def counted(*args, **kwargs):
+                if (work / 'inside_epoch.pth').exists():
+                    with open(work / 'filler', 'wb') as file:
+                        try:
+                            file.write(bytes(4_000_000))
+                        except OSError:
+                            pass
+                return step(*args, **kwargs)
+
+            runner.model.train_step = counted
+
+        try:
+            engine_runs.run(cfg, work, before)
+            result = 'it went through'
+        except OSError as error:
+            result = str(error)
+        left = sorted(p.name for p in work.glob('*.p*'))
+        saved = torch.load((work / 'last_checkpoint').read_text())
+        (tmp_path / 'result').write_text(
+            f'{result}\n{left} {saved["meta"]["iter"]}')
+
+    process = engine_runs.started(child)
+    process.join()
+    result = (tmp_path / 'result').read_text()
+    assert 'No space left on device' in result and 'as it was' in result
+    assert "['inside_epoch.pth'] 1" in result
+
+
+def test_other_batches_inside_an_epoch_are_refused(cfg, tmp_path):
+    child = engine_runs.started(
+        engine_runs.run, cfg, tmp_path, killed_at(3))
+    child.join()
+    with pytest.raises(ValueError, match='4 batches of 2.*8 of 1 now'):
+        engine_runs.run(
+            cfg, tmp_path, resume=True, **{'train_dataloader.batch_size': 1})
+
+
+def test_other_batches_after_an_epoch(cfg, tmp_path):
+    """As MMEngine: the next epoch is a whole one."""
+    engine_runs.run(cfg, tmp_path, **{'train_cfg.max_epochs': 1})
+    got = engine_runs.run(
+        cfg, tmp_path, resume=True, **{'train_dataloader.batch_size': 1})
+    videos = [v for n in got['notes'][4:] for v in n['videos']]
+    assert sorted(videos) == [f'{i}.mp4' for i in range(8)]
+
+
+def test_nan_never_gets_into_a_checkpoint(cfg, tmp_path):
+    """The run stops, names the tensors and the last good checkpoint."""
+
+    def before(runner):
+        step = runner.model.train_step
+
+        def poisoned(batch, optim_wrapper):
+            if runner.iter == 2:
+                batch['inputs'][1] = batch['inputs'][1] * float('nan')
+            return step(batch, optim_wrapper)
+
+        runner.model.train_step = poisoned
+
+    with pytest.raises(ValueError, match='iteration 3 .*not finite, in .*'
+                       'inside_epoch.pth'):
+        engine_runs.run(cfg, tmp_path, before)
+    state = torch.load(tmp_path / 'inside_epoch.pth')
+    assert state['meta']['iter'] == 2
+
+
+def test_the_previous_best_stays_until_the_next_is_written(
+        cfg, tmp_path, monkeypatch):
+    """Also where several are followed, and the best is not the last."""
+    from mmengine.config import Config
+    cfg = Config(cfg.to_dict(), filename=cfg.filename)
+    cfg.val_dataloader = cfg.test_dataloader
+    cfg.val_evaluator = cfg.test_evaluator
+    cfg.val_cfg = dict(type='ValLoop')
+    cfg.train_cfg.val_interval = 1
+    cfg.train_cfg.max_epochs = 3
+    cfg.default_hooks.checkpoint.save_best = 'acc/top1'
+    from mmaction.evaluation import AccMetric
+    scores = iter([0.5, 0.4, 0.7])
+    monkeypatch.setattr(AccMetric, 'compute_metrics',
+                        lambda *_: dict(top1=next(scores)))
+    put, seen = LocalBackend.put, []
+
+    def watched(self, obj, path):
+        seen.append((Path(path).name,
+                     sorted(p.name for p in tmp_path.glob('best*'))))
+        put(self, obj, path)
+
+    monkeypatch.setattr(LocalBackend, 'put', watched)
+    engine_runs.run(cfg, tmp_path)
+    best = 'best_acc_top1_epoch_{}.pth'.format
+    assert (best(3), [best(1)]) in seen
+    assert [p.name for p in tmp_path.glob('best*')] == [best(3)]
+
+
+def test_a_negative_interval_is_refused():
+    from mmengine.registry import HOOKS
+    with pytest.raises(ValueError, match='every_n_iters=-1'):
+        HOOKS.build(dict(type='ReliableCheckpointHook', every_n_iters=-1))
