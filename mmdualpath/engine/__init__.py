@@ -1,3 +1,4 @@
+from .hooks import AttentionPictureHook
 from .optimizers import TrainableParamsConstructor
 
-__all__ = ['TrainableParamsConstructor']
+__all__ = ['AttentionPictureHook', 'TrainableParamsConstructor']

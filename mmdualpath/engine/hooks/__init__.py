@@ -1,0 +1,3 @@
+from .attention_picture import AttentionPictureHook
+
+__all__ = ['AttentionPictureHook']
