@@ -99,14 +99,13 @@ class VideoInferencer(ActionRecogInferencer):
         Yields:
             ``(classes,)`` of each segment, summing to one.
         """
-        inputs = (
-            dict(
-                video_reader=reader,
-                total_frames=stop - start,
-                start_index=start,
-                avg_fps=fps,
-                label=-1,
-                modality='RGB') for start, stop in segments)
+        inputs = (dict(
+            video_reader=reader,
+            total_frames=stop - start,
+            start_index=start,
+            avg_fps=fps,
+            label=-1,
+            modality='RGB') for start, stop in segments)
         for batch in self.preprocess(inputs, batch_size):
             for sample in self.forward(batch):
                 yield sample.pred_score.cpu()
@@ -207,11 +206,10 @@ def open_video(video: Union[str, Path]):
                          f'{str(error).splitlines()[-1]}') from error
 
 
-def sliding_windows(
-        frames: int,
-        fps: float,
-        window: Optional[float] = None,
-        stride: Optional[float] = None) -> List[Tuple[int, int]]:
+def sliding_windows(frames: int,
+                    fps: float,
+                    window: Optional[float] = None,
+                    stride: Optional[float] = None) -> List[Tuple[int, int]]:
     """Windows that cover a video, the last one ending with it.
 
     Args:
@@ -272,8 +270,8 @@ def find_videos(names: Iterable[str]) -> List[str]:
 def prediction_at(windows: List[Dict], seconds: float) -> List[dict]:
     """Predictions of the window whose middle is closest to a time."""
     return min(
-        windows,
-        key=lambda w: abs((w['start'] + w['end']) / 2 - seconds))['predictions']
+        windows, key=lambda w: abs(
+            (w['start'] + w['end']) / 2 - seconds))['predictions']
 
 
 def write_json(path: Union[str, Path], results: List[dict]) -> None:
@@ -285,9 +283,9 @@ def write_json(path: Union[str, Path], results: List[dict]) -> None:
         encoding='utf-8')
 
 
-def webcam_frames(number: int = 0,
-                  seconds: Optional[float] = None
-                  ) -> Tuple[float, Iterator[np.ndarray]]:
+def webcam_frames(
+        number: int = 0,
+        seconds: Optional[float] = None) -> Tuple[float, Iterator[np.ndarray]]:
     """Frames per second and RGB frames of a webcam.
 
     Args:

@@ -33,7 +33,13 @@ def drawn(result: dict) -> Iterator[np.ndarray]:
     """Every frame of a video with the prediction of its time on it."""
     for number, frame in enumerate(open_video(result['video'])):
         predictions = prediction_at(result['windows'], number / result['fps'])
-        yield draw_lines(frame.asnumpy(), lines_of(predictions))
+        yield draw_lines(legible(frame.asnumpy()), lines_of(predictions))
+
+
+def legible(frame: np.ndarray, least: int = 240) -> np.ndarray:
+    """A frame, repeated in pixels if it is too small to write on."""
+    factor = -(-least // min(frame.shape[:2]))
+    return frame.repeat(factor, 0).repeat(factor, 1)
 
 
 def local(name: str, folder: str) -> str:
@@ -73,8 +79,8 @@ def predict_videos(inferencer: VideoInferencer, args: argparse.Namespace,
         if args.out:
             path = target(args.out, name, many, '.mp4')
             frames = track_iter_progress(
-                (drawn(result), result['frames'])) if not many else drawn(
-                    result)
+                (drawn(result),
+                 result['frames'])) if not many else drawn(result)
             write_video(path, frames, result['fps'])
             print(f'\nWrote {path}.')
         if args.timeline:
@@ -99,7 +105,7 @@ def predict_webcam(inferencer: VideoInferencer, args: argparse.Namespace,
                 if predictions is not before and predictions:
                     print('  |  '.join(lines_of(predictions)), flush=True)
                 before = predictions
-                yield draw_lines(frame, lines_of(predictions))
+                yield draw_lines(legible(frame), lines_of(predictions))
         except KeyboardInterrupt:
             return
 
@@ -133,8 +139,7 @@ def main() -> None:
         '--stride', type=float, help='seconds between windows, default half')
     parser.add_argument(
         '--batch-size', type=int, default=4, help='windows at once')
-    parser.add_argument(
-        '--seconds', type=float, help='time to read a webcam')
+    parser.add_argument('--seconds', type=float, help='time to read a webcam')
     parser.add_argument(
         '--out',
         type=Path,

@@ -112,15 +112,15 @@ def main() -> None:
         '--labels', type=Path, help='file with the name of a class per line')
     parser.add_argument('--device', help='such as cpu or cuda:0')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
 
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     trained = args.checkpoint != '-'
     try:
-        inferencer = VideoInferencer(
-            cfg.copy(), args.checkpoint if trained else None, args.device,
-            args.labels)
+        inferencer = VideoInferencer(cfg.copy(),
+                                     args.checkpoint if trained else None,
+                                     args.device, args.labels)
         model = inferencer.model
         bare = bare_networks(model, cfg)
         for video in videos_of(args, cfg):

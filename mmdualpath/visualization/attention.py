@@ -130,8 +130,7 @@ class BlockRecorder(nn.Module):
         windows, n = index.shape
         tokens = int(index.max()) + 1
         keys = weights[..., -n:].unflatten(0, (-1, windows))
-        out = keys.new_zeros(
-            len(keys), keys.shape[2], tokens + 1, tokens + 1)
+        out = keys.new_zeros(len(keys), keys.shape[2], tokens + 1, tokens + 1)
         # Padding has the index -1, a row and a column that are cut off.
         out[:, :, index[:, :, None], index[:, None]] = keys.transpose(1, 2)
         out = out[:, :, :tokens, :tokens]
@@ -221,8 +220,8 @@ def recorded(network: nn.Module,
             recorder = AttentionRecorder(
                 base,
                 Site('msa', layer.proj.out_features, number, len(places),
-                     getattr(network, 'num_extra_tokens', 0),
-                     windows is not None))
+                     getattr(network, 'num_extra_tokens', 0), windows
+                     is not None))
             recorders[number] = BlockRecorder(block, recorder, windows)
             undo += [(parent, name, base), (holder, key, block)]
             setattr(parent, name, recorder)
@@ -339,8 +338,10 @@ def without_adapters(view: AdaptedBackbone, backbone: Mapping) -> nn.Module:
     bare = FrozenBackbone.build(backbone).module
     own = dict(tensors_of(view))
     bare.load_state_dict(
-        {base: own[name]
-         for name, base in view.shared_names().items()},
+        {
+            base: own[name]
+            for name, base in view.shared_names().items()
+        },
         strict=False)
     bare.to(next(iter(own.values())).device).train(False)
     return bare

@@ -48,9 +48,8 @@ def side_by_side(images: Sequence[np.ndarray],
     per_row = per_row or len(images)
     height, width = images[0].shape[:2]
     rows = -(-len(images) // per_row)
-    out = np.full((rows * (height + gap) - gap,
-                   min(per_row, len(images)) * (width + gap) - gap, 3), 255,
-                  np.uint8)
+    out = np.full((rows * (height + gap) - gap, min(per_row, len(images)) *
+                   (width + gap) - gap, 3), 255, np.uint8)
     for i, image in enumerate(images):
         y = i // per_row * (height + gap)
         x = i % per_row * (width + gap)
@@ -83,7 +82,9 @@ def overlay(images: np.ndarray, heat: Tensor) -> np.ndarray:
     heat = heat.numpy()[..., None]
     colours = matplotlib.colormaps['inferno'](heat[..., 0])[..., :3] * 255
     grey = images.mean(-1, keepdims=True)
-    mixed = 0.4 * grey + 0.6 * colours
+    # Where little attention goes the picture itself stays to be seen.
+    weight = 0.3 + 0.45 * heat
+    mixed = (1 - weight) * grey + weight * colours
     return mixed.round().astype(np.uint8)
 
 
@@ -116,9 +117,9 @@ def sheet(sections: Sequence[Section], title: str = '') -> Figure:
         for row in section.rows
     ]
     width = label_width + max(widths)
-    height = 0.35 * bool(title) + sum(
-        0.3 + len(section.rows) * (section.height + gap)
-        for section in sections)
+    height = 0.35 * bool(title) + sum(0.3 + len(section.rows) *
+                                      (section.height + gap)
+                                      for section in sections)
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     top = height
@@ -131,12 +132,13 @@ def sheet(sections: Sequence[Section], title: str = '') -> Figure:
             0.08 / width, (top + 0.09) / height, section.title, fontsize=9)
         for row in section.rows:
             top -= section.height
-            figure.text((label_width - 0.08) / width,
-                        (top + section.height / 2) / height,
-                        textwrap.fill(row.label, 14),
-                        ha='right',
-                        va='center',
-                        fontsize=8)
+            figure.text(
+                (label_width - 0.08) / width,
+                (top + section.height / 2) / height,
+                textwrap.fill(row.label, 14),
+                ha='right',
+                va='center',
+                fontsize=8)
             left = label_width
             for picture in row.pictures:
                 w = section.height * picture.shape[1] / picture.shape[0]
@@ -307,8 +309,7 @@ def timeline(result: dict, rows: int = 5) -> Figure:
         for w in windows
     ] for name in names])
 
-    figure = Figure(
-        figsize=(9, 1.2 + 0.35 * len(names)), layout='constrained')
+    figure = Figure(figsize=(9, 1.2 + 0.35 * len(names)), layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     mesh = axes.pcolormesh(
