@@ -16,7 +16,6 @@ from typing import Iterator, List, Optional
 from urllib.parse import unquote, urlparse
 
 import numpy as np
-from mmengine.utils import track_iter_progress
 
 from mmdualpath.inference import (VideoInferencer, find_videos, open_video,
                                   prediction_at, webcam_frames, write_json)
@@ -78,11 +77,8 @@ def predict_videos(inferencer: VideoInferencer, args: argparse.Namespace,
             print('  ' + line)
         if args.out:
             path = target(args.out, name, many, '.mp4')
-            frames = track_iter_progress(
-                (drawn(result),
-                 result['frames'])) if not many else drawn(result)
-            write_video(path, frames, result['fps'])
-            print(f'\nWrote {path}.')
+            write_video(path, drawn(result), result['fps'])
+            print(f'Wrote {path}.')
         if args.timeline:
             path = target(args.timeline, name, many, '.png')
             save(timeline(result), path)

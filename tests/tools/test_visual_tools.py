@@ -72,8 +72,10 @@ def test_predict_one_video(made, monkeypatch, tmp_path, capsys):
     own_rate, originals = decoded(video)
     assert rate == pytest.approx(own_rate, rel=1e-3)
     assert len(frames) == len(originals)
-    # Videos of 64 pixels are drawn larger; the lower right stays as it was.
-    large = originals[3].repeat(4, 0).repeat(4, 1).astype(int)
+    # Small videos are drawn larger; the lower right stays as it was.
+    factor = len(frames[3]) // len(originals[3])
+    assert factor > 1
+    large = originals[3].repeat(factor, 0).repeat(factor, 1).astype(int)
     difference = np.abs(frames[3].astype(int) - large).mean(-1)
     assert difference[-60:, -60:].mean() < 6 < difference[:40, :40].mean()
     with Image.open(tmp_path / 'time.png') as image:
