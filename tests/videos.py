@@ -133,7 +133,8 @@ def unusual(folder: Path) -> dict:
             codec='mpeg4'), 16, (33, 47)),
         '4:4:4': (write(folder / '444.mp4', pix_fmt='yuv444p'), 16, size),
         '10 bits': (write(folder / '10.mp4', pix_fmt='yuv420p10le'), 16, size),
-        'unicode and spaces': (write(folder / 'vidéo, déjà vu 視頻.mp4'), 16, size),
+        'unicode and spaces':
+        (write(folder / 'vidéo, déjà vu 視頻.mp4'), 16, size),
         'size changes': (change_size(folder / 'change.ts'), 32, size),
         'truncated mkv': (cut(folder / 'half.mkv', 0.5, long), None, size),
         'truncated avi': (cut(folder / 'half.avi', 0.5, long_avi), None, size),

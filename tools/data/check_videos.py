@@ -1,7 +1,7 @@
 """Find the videos that cannot be read, before a training does.
 
     python tools/data/check_videos.py data/kinetics400/videos_train
-    python tools/data/check_videos.py data/hmdb51/hmdb51_train_split_1_videos.txt \
+    python tools/data/check_videos.py data/hmdb51/train.txt \
         --root data/hmdb51/videos --write-good data/hmdb51/train_good.txt
 
 Takes a folder, or an annotation file of "path label" lines. Decodes frames
