@@ -1,6 +1,6 @@
 # python tools/train.py configs/adaptformer_vit-mini_digits.py
-# AdaptFormer (Eq. 4) with the miniature ViT that tools/quickstart.sh pretrains,
-# on the rendered motions of digits, 8 frames.
+# AdaptFormer (Eq. 4) with the miniature ViT of tools/quickstart.sh, on the
+# rendered motions of digits, 8 frames.
 _base_ = ['_base_/baselines/vit-mini_digits.py']
 
 model = dict(

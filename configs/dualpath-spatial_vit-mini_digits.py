@@ -7,3 +7,7 @@ model = dict(
     backbone=dict(temporal=None),
     cls_head=dict(in_channels=64),
     data_preprocessor=dict(grid=None))
+
+# It has learned what it can after three epochs.
+train_cfg = dict(max_epochs=3)
+_base_.param_scheduler[1].update(end=3, T_max=2)

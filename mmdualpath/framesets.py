@@ -108,3 +108,34 @@ def grid_framesets(frames: Tensor,
     # (..., G, rows, columns, C, h, w) -> (..., G, C, rows, h, columns, w)
     scaled = scaled.movedim(-3, -5).transpose(-3, -2)
     return scaled.reshape(*lead, -1, channels, height, width)
+
+
+def cut_framesets(framesets: Tensor, grid: Size = 4) -> Tensor:
+    """Cut framesets back into their frames, in time order.
+
+    The inverse of the layout of :func:`grid_framesets`; sizes stay as they
+    are.
+
+    Args:
+        framesets: ``(..., T_G, C, H', W')``.
+        grid: Frames down and across a frameset, (h, w), or one number for
+            both.
+
+    Returns:
+        Frames ``(..., T_G * w*h, C, H' / h, W' / w)``.
+
+    Raises:
+        ValueError: If the framesets do not divide into the grid.
+    """
+    rows, columns = to_pair(grid, 'grid')
+    *lead, number, channels, height, width = framesets.shape
+    if height % rows or width % columns:
+        raise ValueError(
+            f'A frameset of {height}x{width} does not divide into '
+            f'{rows}x{columns} frames.')
+    frames = framesets.reshape(*lead, number, channels, rows, height // rows,
+                               columns, width // columns)
+    # (..., G, C, rows, h, columns, w) -> (..., G, rows, columns, C, h, w)
+    frames = frames.transpose(-3, -2).movedim(-5, -3)
+    return frames.reshape(*lead, -1, channels, height // rows,
+                          width // columns)

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdualpath.framesets import grid_framesets, spatial_indices, to_pair
+from mmdualpath.framesets import (cut_framesets, grid_framesets,
+                                  spatial_indices, to_pair)
 
 
 def frameset_by_hand(frames, rows, columns, height, width):
@@ -93,3 +94,24 @@ def test_spatial_frames_that_are_not_a_subset(frames):
 
 def test_pair():
     assert to_pair(3, 'x') == (3, 3) and to_pair([2, 5], 'x') == (2, 5)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    rows=st.integers(1, 3),
+    columns=st.integers(1, 3),
+    number=st.integers(1, 2))
+def test_cutting_is_the_inverse_of_laying_out(rows, columns, number):
+    frames = torch.rand(2, number * rows * columns, 3, 4, 5)
+    # One size larger than a frame, so that scaling changes nothing.
+    framesets = grid_framesets(frames, (rows, columns),
+                               (4 * rows, 5 * columns))
+    torch.testing.assert_close(
+        cut_framesets(framesets, (rows, columns)), frames)
+
+
+def test_frames_of_a_frameset_are_cut_in_time_order():
+    frameset = torch.tensor([[0, 1], [2, 3]]).view(1, 1, 2, 2)
+    assert cut_framesets(frameset, 2).flatten().tolist() == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match='2x2 does not divide into 4x4'):
+        cut_framesets(frameset, 4)

@@ -9,34 +9,15 @@ import argparse
 from pathlib import Path
 
 import matplotlib
-import numpy as np
-import torch
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config, DictAction
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from torch import Tensor
 
-import mmdualpath  # noqa: F401
+from mmdualpath.visualization.pictures import side_by_side, to_images
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
-
-
-def to_images(views: Tensor, preprocessor: torch.nn.Module) -> np.ndarray:
-    """Undo the normalisation: ``(n, 3, H, W)`` -> ``(n, H, W, 3)`` uint8."""
-    if preprocessor._enable_normalize:
-        mean, std = (
-            getattr(preprocessor, k).view(-1, 1, 1) for k in ('mean', 'std'))
-        views = views * std + mean
-    return views.round().clamp(0, 255).byte().movedim(1, -1).numpy()
-
-
-def side_by_side(images: np.ndarray, gap: int = 2) -> np.ndarray:
-    """Images ``(n, H, W, 3)`` in a row with white gaps."""
-    padded = np.pad(
-        images, ((0, 0), (0, 0), (0, gap), (0, 0)), constant_values=255)
-    return np.concatenate(list(padded), 1)[:, :-gap]
 
 
 def main() -> None:

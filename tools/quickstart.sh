@@ -22,10 +22,10 @@ pretrain=$work/pretrain_vit-mini_digits
 pretrain_script=$(python -c "import importlib.util as u, pathlib as p
 print(p.Path(u.find_spec('mmpretrain').origin).parent / '.mim/tools/train.py')")
 
-step "1/5 Rendering 6800 videos and 8800 still images"
+step "1/6 Rendering 6800 videos and 8800 still images"
 python tools/data/render_digits.py data/digits
 
-step "2/5 Pretraining a miniature ViT on still images"
+step "2/6 Pretraining a miniature ViT on still images"
 if [ ! -e $pretrain/epoch_6.pth ]; then
     logged $work/pretrain.log python -W ignore "$pretrain_script" \
         configs/pretrain_vit-mini_digits.py --work-dir $pretrain --resume auto
@@ -40,18 +40,26 @@ run() {  # name of a config -> trains (or resumes) and tests it
 }
 accuracy() { grep -oE 'acc/top1: [0-9.]+' "$work/$1.test.log" | tail -n 1; }
 
-step "3/5 The frozen ViT adapted with DualPath"
+step "3/6 The frozen ViT adapted with DualPath"
 run dualpath_vit-mini_digits
 
-step "4/5 The same without the temporal path"
+step "4/6 The same without the temporal path"
 run dualpath-spatial_vit-mini_digits
 
-step "5/5 A picture of what the temporal path reads"
+step "5/6 A picture of what the temporal path reads"
 python -W ignore tools/browse_framesets.py \
-    configs/dualpath_vit-mini_digits.py --out $work/framesets.png
+    configs/dualpath_vit-mini_digits.py --out $work/framesets.png \
+    --labels data/digits/labels.txt
+
+step "6/6 A checkpoint to be released"
+name=dualpath_vit-mini_digits
+python -W ignore tools/publish_model.py "$(cat $work/$name/last_checkpoint)" \
+    --out-dir $work/published --log $work/$name.train.log \
+    --result "rendered digits/top1=$(accuracy $name | cut -d' ' -f2)"
 
 step "Top-1 over 8 motions, videos of digits never seen"
 echo "DualPath                   $(accuracy dualpath_vit-mini_digits)"
 echo "without the temporal path  $(accuracy dualpath-spatial_vit-mini_digits)"
 echo "checkpoint: $(cat $work/dualpath_vit-mini_digits/last_checkpoint)"
+echo "published:  $work/published"
 echo "logs:       $work/*.log    framesets: $work/framesets.png"

@@ -26,6 +26,8 @@ log_level = 'INFO'
 # Add dict(type='TensorboardVisBackend') to follow the training there.
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='ActionVisualizer', vis_backends=vis_backends)
+# custom_hooks = [dict(type='AttentionPictureHook', interval=500)] adds what
+# the model reads and attends to, as a picture.
 
 load_from = None
 resume = False

@@ -1,8 +1,8 @@
 """Find the videos that cannot be read, before a training does.
 
     python tools/data/check_videos.py data/kinetics400/videos_train
-    python tools/data/check_videos.py data/sthv2/sthv2_train_list_videos.txt \
-        --root data/sthv2/videos --write-good data/sthv2/train_good.txt
+    python tools/data/check_videos.py data/hmdb51/train.txt \
+        --root data/hmdb51/videos --write-good data/hmdb51/train_good.txt
 
 Takes a folder, or an annotation file of "path label" lines. Decodes frames
 spread over each video in several processes. A video that crashes the decoder,
@@ -121,8 +121,8 @@ def check(paths: List[str],
             status = reader.end()
             if reader.left:  # it died over the first of these
                 yield reader.left.popleft(), (
-                    f'hangs for more than {timeout:g} s'
-                    if slow else f'crashes the decoder (exit status {status})')
+                    f'hangs for more than {timeout:g} s' if slow else
+                    f'crashes the decoder (exit status {status})')
             if reader.left:
                 waiting.appendleft(list(reader.left))
 

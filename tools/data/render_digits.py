@@ -5,11 +5,12 @@ digits, by class, for pretraining an image model:
 
     python tools/data/render_digits.py data/digits
 
-A digit moves left or right, up or down, orbits clockwise or counter-clockwise,
-grows or shrinks over a textured background. The second motion of each pair is
-the first one run backwards, with places, sizes, digits and backgrounds drawn
-alike, so that neither a single frame nor an unordered set of frames tells the
-two apart: at most half of the videos can be told without the order of time.
+A digit moves left or right, up or down, turns clockwise or counter-clockwise
+over the top of a circle, grows or shrinks over a textured background. The
+second motion of each pair is the first one run backwards, with places, sizes,
+digits and backgrounds drawn alike, so that neither a single frame nor an
+unordered set of frames tells the two apart: without the order of time at most
+half of the videos can be told.
 
 The digits are scikit-learn's; those of the test videos occur nowhere else.
 """
@@ -74,8 +75,10 @@ def trajectory(rng: np.random.Generator, motion: str, length: int,
     elif motion in ('up', 'down'):
         y = y + travel * (time - 0.5)
     elif motion in ('clockwise', 'counter-clockwise'):
-        angle = 2 * np.pi * (rng.random() + time * rng.uniform(0.6, 0.9))
-        radius = size * rng.uniform(0.18, 0.26)
+        # an arc over the top
+        middle = np.pi * (rng.uniform(-1, 1) / 3 - 0.5)
+        angle = middle + 2 * np.pi * rng.uniform(0.4, 0.6) * (time - 0.5)
+        radius = size * rng.uniform(0.24, 0.32)
         # y points down, so a growing angle turns clockwise
         x, y = x + radius * np.cos(angle), y + radius * np.sin(angle)
     elif motion in ('growing', 'shrinking'):

@@ -1,5 +1,9 @@
+from .attention_picture import AttentionPictureHook
 from .bad_videos import BadVideoHook
 from .checkpoint import ReliableCheckpointHook
 from .exact_resume import ExactResumeHook
 
-__all__ = ['BadVideoHook', 'ExactResumeHook', 'ReliableCheckpointHook']
+__all__ = [
+    'AttentionPictureHook', 'BadVideoHook', 'ExactResumeHook',
+    'ReliableCheckpointHook'
+]

@@ -1,0 +1,316 @@
+"""Predictions for videos of any length."""
+import itertools
+import json
+from collections import deque
+from pathlib import Path
+from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
+
+import numpy as np
+import torch
+from mmaction.apis.inferencers import ActionRecogInferencer
+from mmengine.config import Config
+from mmengine.dataset import Compose
+
+VIDEO_SUFFIXES = ('.avi', '.flv', '.gif', '.m4v', '.mkv', '.mov', '.mp4',
+                  '.mpeg', '.mpg', '.ogv', '.ts', '.webm', '.wmv', '.3gp')
+
+
+class FrameBuffer:
+    """Frames in memory that decoding transforms read like a video.
+
+    Args:
+        frames: RGB frames ``(H, W, 3)``.
+    """
+
+    def __init__(self, frames: Iterable[np.ndarray]) -> None:
+        self.frames = np.stack(list(frames))
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def get_batch(self, indices: Iterable[int]) -> 'FrameBuffer':
+        """The frames of some numbers."""
+        return FrameBuffer(self.frames[list(indices)])
+
+    def asnumpy(self) -> np.ndarray:
+        """``(n, H, W, 3)``."""
+        return self.frames
+
+
+class VideoInferencer(ActionRecogInferencer):
+    """MMAction2's inferencer for parts of videos, with names of classes.
+
+    A segment is read by the test pipeline of the config as if it were a video
+    of its own. Of several crops the middle one is taken, as MMAction2's
+    inferencer does.
+
+    Args:
+        model: Path of a config, or None to take the one that the checkpoint
+            brings along.
+        weights: Path or URL of a checkpoint.
+        device: Device, by default a GPU if there is one.
+        labels: File with the name of a class per line.
+
+    Raises:
+        ValueError: If the number of labels is not that of the classes.
+    """
+
+    def __init__(self,
+                 model: Union[str, Path, Config, None] = None,
+                 weights: Optional[str] = None,
+                 device: Optional[str] = None,
+                 labels: Union[str, Path, None] = None) -> None:
+        if model is None and weights is None:
+            raise ValueError('Give a config, or a checkpoint that holds one.')
+        super().__init__(
+            str(model) if isinstance(model, Path) else model, weights, device)
+        self.labels = None
+        if labels is not None:
+            self.labels = Path(labels).read_text().strip().split('\n')
+            classes = self.model.cls_head.num_classes
+            if len(self.labels) != classes:
+                raise ValueError(f'{labels} names {len(self.labels)} classes, '
+                                 f'but the model has {classes}.')
+        # Scores that sum to one, whatever the config averages.
+        self.model.cls_head.average_clips = 'prob'
+
+    def _init_pipeline(self, cfg: Config) -> Compose:
+        steps = super()._init_pipeline(cfg).transforms
+        # The first two steps open a file; segments bring an open one.
+        return Compose(steps[2:])
+
+    def name(self, index: int) -> str:
+        """Name of a class."""
+        return self.labels[index] if self.labels else f'class {index}'
+
+    def scores(self,
+               reader,
+               segments: Iterable[Tuple[int, int]],
+               fps: float = 30.,
+               batch_size: int = 4) -> Iterator[torch.Tensor]:
+        """Scores of segments of a video.
+
+        Args:
+            reader: A ``decord.VideoReader`` or a :class:`FrameBuffer`.
+            segments: First frame and the one after the last of each.
+            fps: Frames per second.
+            batch_size: Segments that go through the model at once.
+
+        Yields:
+            ``(classes,)`` of each segment, summing to one.
+        """
+        inputs = (dict(
+            video_reader=reader,
+            total_frames=stop - start,
+            start_index=start,
+            avg_fps=fps,
+            label=-1,
+            modality='RGB') for start, stop in segments)
+        for batch in self.preprocess(inputs, batch_size):
+            for sample in self.forward(batch):
+                yield sample.pred_score.cpu()
+
+    def ranked(self, scores: torch.Tensor, topk: int = 5) -> List[dict]:
+        """The best classes as ``label``, ``index`` and ``score``."""
+        best = scores.topk(min(topk, len(scores)))
+        return [
+            dict(label=self.name(i), index=i, score=round(s, 6))
+            for s, i in zip(best.values.tolist(), best.indices.tolist())
+        ]
+
+    def predict(self,
+                video: Union[str, Path],
+                topk: int = 5,
+                window: Optional[float] = None,
+                stride: Optional[float] = None,
+                batch_size: int = 4) -> dict:
+        """Predict a video, as a whole or by a sliding window.
+
+        Args:
+            video: A file that decord reads.
+            topk: Number of classes that are named.
+            window: Seconds of a window; None takes the video as a whole.
+            stride: Seconds from one window to the next; defaults to half a
+                window.
+            batch_size: Windows that go through the model at once.
+
+        Returns:
+            ``video``, ``fps``, ``frames``, ``predictions`` of the whole (the
+            mean of the windows) and ``windows``, a list of ``start`` and
+            ``end`` in seconds with ``predictions``.
+
+        Raises:
+            ValueError: If the file has no video, or window or stride is not
+                positive.
+        """
+        reader = open_video(video)
+        fps, frames = reader.get_avg_fps(), len(reader)
+        segments = sliding_windows(frames, fps, window, stride)
+        all_scores = list(self.scores(reader, segments, fps, batch_size))
+        return dict(
+            video=str(video),
+            fps=round(fps, 3),
+            frames=frames,
+            predictions=self.ranked(torch.stack(all_scores).mean(0), topk),
+            windows=[
+                dict(
+                    start=round(start / fps, 3),
+                    end=round(stop / fps, 3),
+                    predictions=self.ranked(scores, topk))
+                for (start, stop), scores in zip(segments, all_scores)
+            ])
+
+    def watch(self,
+              frames: Iterable[np.ndarray],
+              fps: float,
+              window: float = 2.,
+              stride: float = 0.5,
+              topk: int = 5) -> Iterator[Tuple[np.ndarray, List[dict]]]:
+        """Predict a stream of frames, such as a webcam's, as it comes.
+
+        Args:
+            frames: RGB frames.
+            fps: Frames per second.
+            window: Seconds back that a prediction looks.
+            stride: Seconds between two predictions.
+            topk: Number of classes that are named.
+
+        Yields:
+            Each frame and the latest predictions, none at first.
+        """
+        length, step = _in_frames(window, fps), _in_frames(stride, fps)
+        past: deque = deque(maxlen=length)
+        latest: List[dict] = []
+        for number, frame in enumerate(frames):
+            past.append(frame)
+            if len(past) == length and (number + 1 - length) % step == 0:
+                scores = next(
+                    self.scores(FrameBuffer(past), [(0, length)], fps))
+                latest = self.ranked(scores, topk)
+            yield frame, latest
+
+
+def open_video(video: Union[str, Path]):
+    """A ``decord.VideoReader`` of a file.
+
+    Raises:
+        ValueError: If there is no such file or it has no video.
+    """
+    import decord
+    if not Path(video).is_file():
+        raise ValueError(f'There is no file {video}.')
+    try:
+        return decord.VideoReader(str(video), num_threads=1)
+    except (RuntimeError, decord.DECORDError) as error:
+        raise ValueError(f'decord reads no video from {video}: '
+                         f'{str(error).splitlines()[-1]}') from error
+
+
+def sliding_windows(frames: int,
+                    fps: float,
+                    window: Optional[float] = None,
+                    stride: Optional[float] = None) -> List[Tuple[int, int]]:
+    """Windows that cover a video, the last one ending with it.
+
+    Args:
+        frames: Frames of the video.
+        fps: Frames per second.
+        window: Seconds of a window; None is the whole video.
+        stride: Seconds from one window to the next; defaults to half a
+            window.
+
+    Returns:
+        First frame and the one after the last of each window.
+
+    Raises:
+        ValueError: If window or stride is not positive.
+    """
+    if window is None:
+        return [(0, frames)]
+    length = _in_frames(window, fps)
+    step = _in_frames(window / 2 if stride is None else stride, fps)
+    if length >= frames:
+        return [(0, frames)]
+    starts = list(range(0, frames - length, step)) + [frames - length]
+    return [(start, start + length) for start in starts]
+
+
+def _in_frames(seconds: float, fps: float) -> int:
+    if seconds <= 0:
+        raise ValueError(f'{seconds} seconds: windows and strides must be '
+                         'positive.')
+    return max(1, round(seconds * fps))
+
+
+def find_videos(names: Iterable[str]) -> List[str]:
+    """Files to predict: folders are searched, URLs stay as they are.
+
+    Raises:
+        ValueError: If a name is no file, folder or URL, or a folder holds no
+            video.
+    """
+    found = []
+    for name in names:
+        path = Path(name)
+        if '://' in name or path.is_file():
+            found.append(name)
+        elif path.is_dir():
+            inside = sorted(
+                str(p) for p in path.rglob('*')
+                if p.suffix.lower() in VIDEO_SUFFIXES)
+            if not inside:
+                raise ValueError(f'The folder {name} holds no video '
+                                 f'({", ".join(VIDEO_SUFFIXES)}).')
+            found += inside
+        else:
+            raise ValueError(f'{name} is no file, folder, URL or webcam.')
+    return found
+
+
+def prediction_at(windows: List[Dict], seconds: float) -> List[dict]:
+    """Predictions of the window whose middle is closest to a time."""
+    return min(
+        windows, key=lambda w: abs(
+            (w['start'] + w['end']) / 2 - seconds))['predictions']
+
+
+def write_json(path: Union[str, Path], results: List[dict]) -> None:
+    """Write predictions, readable to people too."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps(results, indent=2, ensure_ascii=False) + '\n',
+        encoding='utf-8')
+
+
+def webcam_frames(
+        number: int = 0,
+        seconds: Optional[float] = None) -> Tuple[float, Iterator[np.ndarray]]:
+    """Frames per second and RGB frames of a webcam.
+
+    Args:
+        number: Number of the webcam.
+        seconds: Time after which it ends; None goes on until interrupted.
+
+    Raises:
+        ValueError: If there is no such webcam.
+    """
+    import cv2
+    camera = cv2.VideoCapture(number)
+    if not camera.isOpened():
+        raise ValueError(f'There is no webcam {number}.')
+    fps = camera.get(cv2.CAP_PROP_FPS) or 30.
+
+    def frames() -> Iterator[np.ndarray]:
+        count = itertools.count() if seconds is None else range(
+            round(seconds * fps))
+        try:
+            for _ in count:
+                good, frame = camera.read()
+                if not good:
+                    return
+                yield frame[..., ::-1]
+        finally:
+            camera.release()
+
+    return fps, frames()

@@ -1,0 +1,297 @@
+"""The tools that draw, on tiny models and rendered videos."""
+import json
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import av
+import numpy as np
+import pytest
+import torch
+from helpers import CONFIGS, load_tool, on_rendered_videos, shrink
+from mmaction.apis import init_recognizer
+from mmengine.config import Config
+from PIL import Image
+
+
+def run(monkeypatch, tool, *args):
+    module = load_tool(tool)
+    monkeypatch.setattr(sys, 'argv', [tool, *map(str, args)])
+    module.main()
+    return module
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+    """A tiny DualPath over rendered videos: folder, config, checkpoint."""
+    folder = tmp_path_factory.mktemp('made')
+    cfg = shrink(Config.fromfile(CONFIGS / 'dualpath_vitb_ssv2.py'))
+    on_rendered_videos(cfg, folder, 2, 3)
+    cfg.dump(folder / 'config.py')
+    model = init_recognizer(cfg, device='cpu')
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.2 * torch.randn_like(parameter))
+    torch.save(dict(state_dict=model.state_dict()), folder / 'adapters.pth')
+    (folder / 'labels.txt').write_text('\n'.join(f'motion {i}'
+                                                 for i in range(8)))
+    return folder
+
+
+def decoded(path):
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return float(stream.average_rate), [
+            f.to_ndarray(format='rgb24') for f in container.decode(video=0)
+        ]
+
+
+def common(made):
+    return [
+        '--config', made / 'config.py', '--checkpoint', made / 'adapters.pth',
+        '--labels', made / 'labels.txt', '--device', 'cpu'
+    ]
+
+
+def test_predict_one_video(made, monkeypatch, tmp_path, capsys):
+    video = made / 'test' / '00000.mp4'
+    run(monkeypatch, 'predict.py', video, *common(made), '--window', 0.5,
+        '--out', tmp_path / 'drawn.mp4', '--timeline', tmp_path / 'time.png',
+        '--json', tmp_path / 'out.json')
+    result, = json.loads((tmp_path / 'out.json').read_text())
+    assert len(result['predictions']) == 5
+    assert len(result['windows']) > 2
+    assert result['windows'][-1]['end'] == pytest.approx(
+        result['frames'] / result['fps'], abs=1e-2)
+    best = result['predictions'][0]
+    assert f'{best["score"]:.1%}  {best["label"]}' in capsys.readouterr().out
+    # The same frames, with text in a corner of them.
+    rate, frames = decoded(tmp_path / 'drawn.mp4')
+    own_rate, originals = decoded(video)
+    assert rate == pytest.approx(own_rate, rel=1e-3)
+    assert len(frames) == len(originals)
+    # Small videos are drawn larger; the lower right stays as it was.
+    factor = len(frames[3]) // len(originals[3])
+    assert factor > 1
+    large = originals[3].repeat(factor, 0).repeat(factor, 1).astype(int)
+    difference = np.abs(frames[3].astype(int) - large).mean(-1)
+    assert difference[-60:, -60:].mean() < 6 < difference[:40, :40].mean()
+    with Image.open(tmp_path / 'time.png') as image:
+        assert image.width > 800
+
+
+def test_predict_folder_and_what_is_no_video(made, monkeypatch, tmp_path,
+                                             capsys):
+    folder = tmp_path / 'clips'
+    folder.mkdir()
+    for number in range(2):
+        (folder / f'{number}.mp4').write_bytes(
+            (made / 'test' / f'0000{number}.mp4').read_bytes())
+    (folder / 'broken.mp4').write_text('nothing')
+    run(monkeypatch, 'predict.py', folder, *common(made), '--out',
+        tmp_path / 'drawn', '--json', tmp_path / 'out.json')
+    assert {p.name
+            for p in (tmp_path / 'drawn').iterdir()} == {'0.mp4', '1.mp4'}
+    assert len(json.loads((tmp_path / 'out.json').read_text())) == 2
+    assert 'broken.mp4: skipped' in capsys.readouterr().out
+    with pytest.raises(SystemExit, match='no file'):
+        run(monkeypatch, 'predict.py', tmp_path / 'none', *common(made))
+
+
+def test_predict_url(made, monkeypatch, tmp_path):
+    handler = partial(SimpleHTTPRequestHandler, directory=made / 'test')
+    handler.log_message = lambda *args: None
+    server = ThreadingHTTPServer(('127.0.0.1', 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f'http://127.0.0.1:{server.server_port}/00001.mp4'
+        run(monkeypatch, 'predict.py', url, made / 'test' / '00001.mp4',
+            *common(made), '--json', tmp_path / 'out.json')
+    finally:
+        server.shutdown()
+        server.server_close()
+    there, here = json.loads((tmp_path / 'out.json').read_text())
+    assert there['video'] == url
+    assert there['predictions'] == here['predictions']
+
+
+def test_predict_webcam(made, monkeypatch, tmp_path, capsys):
+    import cv2
+    _, frames = decoded(made / 'test' / '00000.mp4')
+
+    class Camera:
+
+        def __init__(self, number):
+            assert number == 1
+            self.left = list(frames)
+
+        isOpened = staticmethod(lambda: True)
+        release = staticmethod(lambda: None)
+        get = staticmethod(lambda prop: 10.)
+
+        def read(self):
+            return (True,
+                    self.left.pop(0)[..., ::-1]) if self.left else (False,
+                                                                    None)
+
+    monkeypatch.setattr(cv2, 'VideoCapture', Camera)
+    run(monkeypatch, 'predict.py', 'webcam:1', *common(made), '--window', 1,
+        '--out', tmp_path / 'cam.mp4')
+    assert 'motion' in capsys.readouterr().out
+    assert len(decoded(tmp_path / 'cam.mp4')[1]) == len(frames)
+
+
+@pytest.mark.parametrize('flags,rows', [([], 3), (['--heads', '0,3'], 5),
+                                        (['--rollout'], 3)])
+def test_attention_sheet(made, monkeypatch, tmp_path, flags, rows):
+    module = load_tool('visualize_attention.py')
+    drawn = []
+    sheet = module.sheet
+    monkeypatch.setattr(
+        module, 'sheet', lambda sections, title: (drawn.append(
+            (sections, title)), sheet(sections, title))[1])
+    monkeypatch.setattr(sys, 'argv', [
+        'visualize_attention.py',
+        str(made / 'config.py'),
+        str(made / 'adapters.pth'), '--out',
+        str(tmp_path), '--video', '--device', 'cpu', '--labels',
+        str(made / 'labels.txt'), *flags,
+        str(made / 'test' / '00002.mp4')
+    ])
+    module.main()
+    (spatial, temporal), title = drawn[0]
+    assert len(spatial.rows) == len(temporal.rows) == rows
+    assert title.startswith('00002.mp4: motion')
+    # Without and with adaptation are different pictures of one input.
+    first, second = (temporal.rows[i].pictures[0] for i in (1, 2))
+    assert first.shape == second.shape == (64, 64, 3)
+    assert (first != second).any()
+    assert (tmp_path / '00002.png').stat().st_size > 5000
+    assert len(decoded(tmp_path / '00002.mp4')[1]) == 16
+
+
+def test_attention_of_samples_as_pretrained(made, monkeypatch, tmp_path):
+    run(monkeypatch, 'visualize_attention.py', made / 'config.py', '-',
+        '--samples', 2, '--out', tmp_path, '--device', 'cpu')
+    assert {p.name for p in tmp_path.iterdir()} == {'00000.png', '00001.png'}
+    with pytest.raises(SystemExit, match='2 blocks'):
+        run(monkeypatch, 'visualize_attention.py', made / 'config.py', '-',
+            '--samples', 1, '--block', 7, '--out', tmp_path)
+
+
+@pytest.mark.parametrize(
+    'config',
+    ['dualpath_swinb_ssv2', 'adaptformer_vitb_hmdb51', 'bapat_vswinb_hmdb51'])
+def test_attention_of_other_models(config, made, monkeypatch, tmp_path):
+    cfg = Config.fromfile(CONFIGS / f'{config}.py')
+    if config.startswith('dualpath'):
+        shrink(cfg)
+    else:
+        tiny(cfg)
+    on_rendered_videos(cfg, tmp_path / 'data', 1, 1)
+    cfg.dump(tmp_path / 'config.py')
+    run(monkeypatch, 'visualize_attention.py', tmp_path / 'config.py', '-',
+        '--samples', 1, '--out', tmp_path, '--device', 'cpu')
+    assert (tmp_path / '00000.png').stat().st_size > 5000
+
+
+def tiny(cfg):
+    """A baseline or V-PETL config of 64 pixels."""
+    backbone = cfg.model.backbone.backbone
+    backbone.init_cfg = dict(type='RandomWeights')
+    if 'Swin' in backbone.type:
+        backbone.arch = dict(embed_dims=24, depths=[2, 2], num_heads=[2, 4])
+        backbone.update(window_size=(2, 4, 4), out_indices=(1, ))
+        cfg.model.cls_head.in_channels = 48
+    else:
+        backbone.arch = dict(
+            embed_dims=64, num_layers=2, num_heads=4, feedforward_channels=96)
+        backbone.update(img_size=64, patch_size=8)
+        cfg.model.cls_head.in_channels = 64
+    for loader in ('train', 'val', 'test'):
+        for step in cfg[f'{loader}_dataloader'].dataset.pipeline:
+            if step.type == 'Resize':
+                step.scale = (64, 64)
+                step.keep_ratio = False
+            if 'crop_size' in step:
+                step.crop_size = 64
+    return cfg
+
+
+def test_browse_framesets(made, monkeypatch, tmp_path):
+    run(monkeypatch, 'browse_framesets.py', made / 'config.py', '--out',
+        tmp_path / 'sets.png', '--samples', 2, '--labels', made / 'labels.txt')
+    with Image.open(tmp_path / 'sets.png') as image:
+        assert image.width > image.height / 2
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Files of the three kinds."""
+    (tmp_path / 'paper.json').write_text(
+        json.dumps([
+            dict(
+                name='A',
+                source='paper',
+                trainable=5e6,
+                macs=9e11,
+                accuracy=60.),
+            dict(
+                name='B',
+                source='paper',
+                trainable=90e6,
+                macs=36e11,
+                accuracy=44.)
+        ]))
+    (tmp_path / 'counts.json').write_text(
+        json.dumps([dict(config='A', trainable=6e6, macs=9e11, total=1e8)]))
+    run_folder = tmp_path / 'work_dirs' / 'A' / '20250101_000000'
+    run_folder.mkdir(parents=True)
+    result = run_folder / '20250101_000000.json'
+    result.write_text(json.dumps({'acc/top1': 0.625, 'time': 1.}))
+    return [tmp_path / 'paper.json', tmp_path / 'counts.json', result]
+
+
+def test_tradeoff(results, monkeypatch, tmp_path):
+    tool = load_tool('plot_tradeoff.py')
+    points = {(p['name'], p['source']): p for p in tool.load(results)}
+    assert set(points) == {('A', 'paper'), ('B', 'paper'), ('A', 'measured')}
+    measured = points['A', 'measured']
+    assert (measured['trainable'], measured['accuracy']) == (6e6, 62.5)
+    # Areas, not radii, are in proportion.
+    np.testing.assert_allclose(tool.areas([9e11, 36e11]), [1500 / 4, 1500.])
+
+    axes = tool.plot(tool.load(results)).axes[0]
+    circles = {
+        tuple(c.get_offsets()[0]): c
+        for c in axes.collections
+        if len(c.get_offsets()) and c.get_sizes()[0] > 60
+    }
+    assert len(circles[5., 60.].get_facecolors()) == 0  # hollow: the paper's
+    assert len(circles[6., 62.5].get_facecolors()) == 1
+    assert sorted(t.get_text() for t in axes.texts) == ['A', 'A', 'B']
+    run(monkeypatch, 'plot_tradeoff.py', *results, '--out',
+        tmp_path / 'plot.png')
+    assert (tmp_path / 'plot.png').stat().st_size > 5000
+
+
+def test_tradeoff_mistakes(results):
+    tool = load_tool('plot_tradeoff.py')
+    with pytest.raises(ValueError, match=r'A \(measured\) has no accuracy'):
+        tool.load(results[:2])
+    results[0].write_text('[{"name": "A", "source": "hearsay"}]')
+    with pytest.raises(ValueError, match="'hearsay'"):
+        tool.load(results)
+    results[0].write_text('{"loss": 1}')
+    with pytest.raises(ValueError, match='neither a list of points'):
+        tool.load(results)
+
+
+def test_shipped_points_are_complete():
+    tool = load_tool('plot_tradeoff.py')
+    for name in ('k400', 'ssv2'):
+        points = tool.load([CONFIGS.parent / f'docs/tradeoff/{name}.json'])
+        assert all(p['source'] == 'paper' for p in points)
+        assert any(p['name'].startswith('DualPath') for p in points)
