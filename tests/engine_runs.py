@@ -86,8 +86,10 @@ def run(cfg: Config, work: Path, before=None, **options) -> dict:
     """
     notes = work / 'notes.jsonl'
     runner = make_runner(
-        cfg, work_dir=str(work),
-        custom_hooks=[dict(type='NoteHook', path=str(notes))], **options)
+        cfg,
+        work_dir=str(work),
+        custom_hooks=[dict(type='NoteHook', path=str(notes))],
+        **options)
     if before:
         before(runner)
     runner.train()
@@ -130,8 +132,11 @@ def together(cfg: Config, work: Path, function=run, **options) -> list:
 
     def rank(number: int) -> None:
         os.environ.update(
-            RANK=str(number), LOCAL_RANK=str(number), WORLD_SIZE='2',
-            MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+            RANK=str(number),
+            LOCAL_RANK=str(number),
+            WORLD_SIZE='2',
+            MASTER_ADDR='127.0.0.1',
+            MASTER_PORT=str(port))
         function(cfg, work, launcher='pytorch', **options)
 
     children = [started(rank, i) for i in range(2)]

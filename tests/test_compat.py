@@ -152,5 +152,6 @@ def test_decord_reads_the_same_by_path(tmp_path):
     got = TRANSFORMS.build(dict(type='DecordInit'))(
         dict(filename=str(path)))['video_reader']
     frames = range(16)
-    assert np.array_equal(got.get_batch(frames).asnumpy(),
-                          expected.get_batch(frames).asnumpy())
+    assert np.array_equal(
+        got.get_batch(frames).asnumpy(),
+        expected.get_batch(frames).asnumpy())

@@ -22,16 +22,25 @@ def trained(base, folder, before=None, **options):
     return engine_runs.run(base, folder, before, **options)
 
 
-@pytest.mark.parametrize('options', [
-    {'train_dataloader.batch_size': 1},
-    {'train_dataloader.batch_size': 3},  # and a last one of 2
-    {'model.cls_head.num_classes': 1},
-], ids=['batch of one', 'uneven batches', 'one class'])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {
+            'train_dataloader.batch_size': 1
+        },
+        {
+            'train_dataloader.batch_size': 3
+        },  # and a last one of 2
+        {
+            'model.cls_head.num_classes': 1
+        },
+    ],
+    ids=['batch of one', 'uneven batches', 'one class'])
 def test_edges(base, tmp_path, options):
     cfg = Config(base.to_dict(), filename=base.filename)
     if 'model.cls_head.num_classes' in options:
-        (tmp_path / 'zeros.txt').write_text(
-            ''.join(f'{i}.mp4 0\n' for i in range(8)))
+        (tmp_path / 'zeros.txt').write_text(''.join(f'{i}.mp4 0\n'
+                                                    for i in range(8)))
         cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'zeros.txt')
     got = trained(cfg, tmp_path, **options)
     videos = [v for n in got['notes'] for v in n['videos']]
@@ -42,8 +51,10 @@ def test_edges(base, tmp_path, options):
 
 
 def test_a_label_without_a_class_is_named(base, tmp_path):
-    with pytest.raises(ValueError, match='list.txt has the label 1, but '
-                       'cls_head.num_classes=1'):
+    with pytest.raises(
+            ValueError,
+            match='list.txt has the label 1, but '
+            'cls_head.num_classes=1'):
         trained(base, tmp_path, **{'model.cls_head.num_classes': 1})
 
 
@@ -70,7 +81,8 @@ def test_gradients_are_clipped(base, tmp_path):
     """No step of SGD is longer than lr x max_norm; without it each is."""
     lengths = {}
     for name, clip in (('free', {}), ('clipped', {
-            'optim_wrapper.clip_grad': dict(max_norm=0.01)
+            'optim_wrapper.clip_grad':
+            dict(max_norm=0.01)
     })):
         steps = lengths[name] = []
 
@@ -108,7 +120,9 @@ def test_all_and_none_of_the_backbone_frozen(base, tmp_path, trainable):
         cls_head=dict(
             type='TSNHead', num_classes=2, in_channels=48, dropout_ratio=0.),
         data_preprocessor=dict(
-            type='ActionDataPreprocessor', mean=[127.5] * 3, std=[64.] * 3,
+            type='ActionDataPreprocessor',
+            mean=[127.5] * 3,
+            std=[64.] * 3,
             format_shape='NCHW'))
     cfg.train_dataloader.dataset.pipeline[-2].input_format = 'NCHW'
     before = {}
@@ -119,11 +133,13 @@ def test_all_and_none_of_the_backbone_frozen(base, tmp_path, trainable):
                       for n, p in runner.model.named_parameters())
 
     runner = {}
-    got = trained(cfg, tmp_path,
-                  lambda r: (remember(r), runner.update(it=r)))
+    got = trained(cfg, tmp_path, lambda r: (remember(r), runner.update(it=r)))
     assert got['notes']
-    still = {n for n, p in runner['it'].model.named_parameters()
-             if torch.equal(p, before[n])}
+    still = {
+        n
+        for n, p in runner['it'].model.named_parameters()
+        if torch.equal(p, before[n])
+    }
     backbone = {n for n in before if n.startswith('backbone.')}
     assert still == (set() if trainable else backbone)
 
@@ -132,8 +148,7 @@ def test_nothing_to_train_is_refused(base, tmp_path):
     cfg = Config(base.to_dict(), filename=base.filename)
     cfg.optim_wrapper.constructor = 'TrainableParamsConstructor'
     with pytest.raises(ValueError, match='Nothing in the model trains'):
-        trained(cfg, tmp_path,
-                lambda r: r.model.requires_grad_(False))
+        trained(cfg, tmp_path, lambda r: r.model.requires_grad_(False))
 
 
 def test_an_overflow_in_fp16_is_skipped():

@@ -74,9 +74,8 @@ def rotate(path: Path, source: Path, height: int = HEIGHT) -> Path:
 
 def change_size(path: Path) -> Path:
     """A transport stream that goes from 64x32 to 128x96 pixels midway."""
-    parts = (
-        write(path.with_suffix('.1.ts')),
-        write(path.with_suffix('.2.ts'), height=96, width=128, first=16))
+    parts = (write(path.with_suffix('.1.ts')),
+             write(path.with_suffix('.2.ts'), height=96, width=128, first=16))
     path.write_bytes(b''.join(p.read_bytes() for p in parts))
     for part in parts:
         part.unlink()
@@ -125,12 +124,12 @@ def unusual(folder: Path) -> dict:
         'variable frame rate':
         (write(folder / 'vfr.mp4', 12, milliseconds=times), 12, size),
         'rotated': (rotate(folder / 'turned.mp4', good), 16, size[::-1]),
-        'odd size': (write(
-            folder / 'odd.mp4', height=33, width=47,
-            pix_fmt='yuv444p'), 16, (33, 47)),
-        'odd size, 4:2:0': (write(
-            folder / 'odd.avi', height=33, width=47,
-            codec='mpeg4'), 16, (33, 47)),
+        'odd size':
+        (write(folder / 'odd.mp4', height=33, width=47,
+               pix_fmt='yuv444p'), 16, (33, 47)),
+        'odd size, 4:2:0':
+        (write(folder / 'odd.avi', height=33, width=47,
+               codec='mpeg4'), 16, (33, 47)),
         '4:4:4': (write(folder / '444.mp4', pix_fmt='yuv444p'), 16, size),
         '10 bits': (write(folder / '10.mp4', pix_fmt='yuv420p10le'), 16, size),
         'unicode and spaces':

@@ -52,8 +52,8 @@ class BadVideoReport:
             new = video not in known
             if new:
                 csv.writer(
-                    file, delimiter='\t',
-                    lineterminator='\n').writerow((video, reason))
+                    file, delimiter='\t', lineterminator='\n').writerow(
+                        (video, reason))
             return new, len(known) + new
 
     @staticmethod

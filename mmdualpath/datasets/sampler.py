@@ -2,8 +2,8 @@
 from itertools import islice
 from typing import Iterator
 
-from mmengine.registry import DATA_SAMPLERS
 from mmengine.dataset import DefaultSampler
+from mmengine.registry import DATA_SAMPLERS
 
 from .randomness import Draw
 

@@ -91,8 +91,8 @@ class ReliableVideoDataset(VideoDataset):
         if unreadable not in UNREADABLE:
             raise ValueError(f'unreadable={unreadable!r} is none of '
                              f'{", ".join(UNREADABLE)}.')
-        if not (isinstance(max_bad_share, (int, float))
-                and 0 <= max_bad_share <= 1):
+        if not (isinstance(max_bad_share,
+                           (int, float)) and 0 <= max_bad_share <= 1):
             raise ValueError(f'max_bad_share={max_bad_share!r} is no share '
                              'between 0 and 1.')
         self.max_bad_share = max_bad_share

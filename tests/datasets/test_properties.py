@@ -19,8 +19,14 @@ small = st.integers(1, 4)
 
 
 @several
-@given(clips=small, framesets=small, rows=small, columns=small, h=small,
-       w=small, scale=st.integers(1, 3))
+@given(
+    clips=small,
+    framesets=small,
+    rows=small,
+    columns=small,
+    h=small,
+    w=small,
+    scale=st.integers(1, 3))
 def test_a_frameset_has_every_frame_in_its_place(clips, framesets, rows,
                                                  columns, h, w, scale):
     """Constant frames stay constant, row by row, at any size."""
@@ -41,13 +47,17 @@ def test_a_frameset_has_every_frame_in_its_place(clips, framesets, rows,
 
 
 @several
-@given(frames=st.integers(1, 12), grid=st.tuples(small, small),
-       height=st.integers(1, 12), width=st.integers(1, 12))
+@given(
+    frames=st.integers(1, 12),
+    grid=st.tuples(small, small),
+    height=st.integers(1, 12),
+    width=st.integers(1, 12))
 def test_any_other_grid_is_refused_by_name(frames, grid, height, width):
     """Either framesets come out, or a ValueError says what does not fit."""
     clip = torch.zeros(frames, 3, height, width)
-    fits = (frames % (grid[0] * grid[1]) == 0 and height % grid[0] == 0
-            and width % grid[1] == 0)
+    fits = (
+        frames % (grid[0] * grid[1]) == 0 and height % grid[0] == 0
+        and width % grid[1] == 0)
     if fits:
         grid_framesets(clip, grid)
     else:
@@ -75,8 +85,9 @@ def test_any_config_value_works_or_is_named(grid, size, spatial):
                 num_spatial_frames=spatial))
         transform.transform(dict(imgs=frames, clip_len=8, num_clips=1))
     except ValueError as error:
-        assert any(word in str(error) for word in
-                   ('grid', 'frameset', 'num_spatial_frames')), error
+        assert any(
+            word in str(error)
+            for word in ('grid', 'frameset', 'num_spatial_frames')), error
 
 
 @several
@@ -91,17 +102,21 @@ def test_spatial_frames_are_evenly_spread(total, count):
 
 
 @several
-@given(height=st.integers(1, 40), width=st.integers(1, 40), clips=small,
-       crop=st.sampled_from(['CenterCrop', 'ThreeCrop', 'RandomCrop']),
-       grid=st.sampled_from([1, 2, (1, 4), (4, 1)]),
-       spatial=st.sampled_from([None, 1, 2, 4]))
+@given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    clips=small,
+    crop=st.sampled_from(['CenterCrop', 'ThreeCrop', 'RandomCrop']),
+    grid=st.sampled_from([1, 2, (1, 4), (4, 1)]),
+    spatial=st.sampled_from([None, 1, 2, 4]))
 def test_views_of_any_video(height, width, clips, crop, grid, spatial):
     """Clips x crops views of the right shape, from any size of video."""
     imgs = [np.full((height, width, 3), i, np.uint8) for i in range(4 * clips)]
     collect = dict(collect_keys=('spatial', 'temporal')) if spatial else {}
     steps = [
         dict(type='Resize', scale=(-1, 8)),
-        dict(type=crop, **{'size' if crop == 'RandomCrop' else 'crop_size': 8})
+        dict(
+            type=crop, **{'size' if crop == 'RandomCrop' else 'crop_size': 8})
     ]
     # a narrow video needs both of its sides to reach the crop
     steps[0]['scale'] = (8, 8)
@@ -111,10 +126,14 @@ def test_views_of_any_video(height, width, clips, crop, grid, spatial):
     if not spatial:
         steps.append(dict(type='FormatShape', input_format='NCTHW'))
     steps.append(dict(type='PackActionInputs', **collect))
-    got = Compose([TRANSFORMS.build(s) for s in steps])(
-        dict(imgs=imgs, clip_len=4, num_clips=clips, label=0,
-             img_shape=(height, width), start_index=0,
-             modality='RGB'))['inputs']
+    got = Compose([TRANSFORMS.build(s) for s in steps])(dict(
+        imgs=imgs,
+        clip_len=4,
+        num_clips=clips,
+        label=0,
+        img_shape=(height, width),
+        start_index=0,
+        modality='RGB'))['inputs']
     views = clips * (3 if crop == 'ThreeCrop' else 1)
     framesets = 4 if grid == 1 else 1
     if spatial:
@@ -125,8 +144,11 @@ def test_views_of_any_video(height, width, clips, crop, grid, spatial):
 
 
 @several
-@given(height=st.integers(2, 24), width=st.integers(2, 24),
-       count=st.integers(1, 6), seed=st.integers(0, 2**31))
+@given(
+    height=st.integers(2, 24),
+    width=st.integers(2, 24),
+    count=st.integers(1, 6),
+    seed=st.integers(0, 2**31))
 def test_augmentation_keeps_size_and_type(height, width, count, seed):
     """Of clips of any size; the seed alone decides."""
     augment = TRANSFORMS.build(
@@ -150,16 +172,19 @@ def test_augmentation_keeps_size_and_type(height, width, count, seed):
 
 
 @several
-@given(content=st.one_of(
-    st.binary(max_size=60),
-    st.text(max_size=60).map(lambda s: s.encode('utf-8', 'surrogatepass')),
-    st.lists(
-        st.tuples(
-            st.sampled_from(['a.mp4', 'b c.mp4', '', 'é', '\0', ' ']),
-            st.sampled_from(['0', '7', '-1', 'x', '', '1e3', '٣', '9' * 30]),
-        ).map(' '.join),
-        max_size=4).map(lambda x: '\n'.join(x).encode())),
-       multi_class=st.booleans(), test_mode=st.booleans())
+@given(
+    content=st.one_of(
+        st.binary(max_size=60),
+        st.text(max_size=60).map(lambda s: s.encode('utf-8', 'surrogatepass')),
+        st.lists(
+            st.tuples(
+                st.sampled_from(['a.mp4', 'b c.mp4', '', 'é', '\0', ' ']),
+                st.sampled_from(
+                    ['0', '7', '-1', 'x', '', '1e3', '٣', '9' * 30]),
+            ).map(' '.join),
+            max_size=4).map(lambda x: '\n'.join(x).encode())),
+    multi_class=st.booleans(),
+    test_mode=st.booleans())
 def test_any_list_is_read_or_refused_by_name(tmp_path_factory, content,
                                              multi_class, test_mode):
     """Never an error from deep inside, never a label that is none."""
@@ -183,8 +208,9 @@ def test_any_list_is_read_or_refused_by_name(tmp_path_factory, content,
 
 
 @several
-@given(key=st.lists(st.integers(0, 2**40), min_size=1, max_size=4),
-       index=st.integers(0, 2**40))
+@given(
+    key=st.lists(st.integers(0, 2**40), min_size=1, max_size=4),
+    index=st.integers(0, 2**40))
 def test_draws_depend_on_the_key_alone(key, index):
     """And what was drawn before goes on as if nothing had happened."""
     import pickle

@@ -171,11 +171,13 @@ def test_unusual_videos_are_read(tmp_path):
                 frames = np.rot90(frames, 2, axes=(1, 2))
         if case == 'size changes':
             # decord scales to the first size, and repeats what it skips
-            second = [cv2.resize(f, size[::-1], interpolation=cv2.INTER_AREA)
-                      for f in videos.noise(16, 96, 128)]
+            second = [
+                cv2.resize(f, size[::-1], interpolation=cv2.INTER_AREA)
+                for f in videos.noise(16, 96, 128)
+            ]
             known = np.stack([*videos.noise(16), *second]).astype(float)
-            assert all(abs(known - f).mean((1, 2, 3)).min() < 15
-                       for f in frames)
+            assert all(
+                abs(known - f).mean((1, 2, 3)).min() < 15 for f in frames)
             continue
         expected = videos.noise(count or 64, *size)
         for t in range(min(count or 4, 64)):
@@ -186,10 +188,10 @@ def test_unusual_videos_are_read(tmp_path):
 
 @pytest.mark.parametrize('sample, expected', [
     (dict(type='SampleFrames', clip_len=8), [0, 1, 2, 0, 1, 2, 0, 1]),
-    (dict(type='SampleFrames', clip_len=8, frame_interval=4),
-     [0, 1, 2, 0, 1, 2, 0, 1]),
-    (dict(type='SampleFrames', clip_len=8, out_of_bound_opt='repeat_last'),
-     [0, 1, 2, 2, 2, 2, 2, 2]),
+    (dict(type='SampleFrames', clip_len=8,
+          frame_interval=4), [0, 1, 2, 0, 1, 2, 0, 1]),
+    (dict(type='SampleFrames', clip_len=8,
+          out_of_bound_opt='repeat_last'), [0, 1, 2, 2, 2, 2, 2, 2]),
     (dict(type='UniformSample', clip_len=8), [0, 0, 0, 1, 1, 1, 2, 2]),
 ])
 def test_short_clips_are_padded_as_documented(tmp_path, sample, expected):

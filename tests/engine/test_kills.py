@@ -80,8 +80,8 @@ def test_killed_in_an_epoch(cfg, whole, tmp_path, step, workers):
         'train_dataloader.num_workers': workers,
         'train_dataloader.persistent_workers': bool(workers)
     }
-    child = engine_runs.started(
-        engine_runs.run, cfg, tmp_path, killed_at(step), **options)
+    child = engine_runs.started(engine_runs.run, cfg, tmp_path,
+                                killed_at(step), **options)
     child.join()
     assert child.exitcode == -signal.SIGKILL
     assert resumable(tmp_path)
@@ -93,16 +93,15 @@ def test_killed_in_an_epoch(cfg, whole, tmp_path, step, workers):
 
 def test_a_run_without_a_seed(cfg, tmp_path):
     """The seed of the checkpoint, not a new one, orders what is left."""
-    expected = engine_runs.run(
-        cfg, tmp_path / 'whole', **{'randomness.seed': None})
+    expected = engine_runs.run(cfg, tmp_path / 'whole',
+                               **{'randomness.seed': None})
     (tmp_path / 'stopped').mkdir()
     saved = tmp_path / 'whole' / 'epoch_1.pth'
     # that run kept its last checkpoint only, so an epoch is made anew
     seed = torch.load(tmp_path / 'whole' / 'epoch_2.pth')['meta']['seed']
     assert not saved.exists()
-    child = engine_runs.started(
-        engine_runs.run, cfg, tmp_path / 'stopped', killed_at(6),
-        **{'randomness.seed': seed})
+    child = engine_runs.started(engine_runs.run, cfg, tmp_path / 'stopped',
+                                killed_at(6), **{'randomness.seed': seed})
     child.join()
     got = engine_runs.run(
         cfg, tmp_path / 'stopped', resume=True, **{'randomness.seed': None})
@@ -214,8 +213,8 @@ def test_disk_full(cfg, whole, tmp_path):
         libc = ctypes.CDLL(None, use_errno=True)
         flags = 0x10000000 | 0x00020000  # new user and mount namespaces
         assert libc.unshare(flags) == 0
-        assert libc.mount(b'none', str(work).encode(), b'tmpfs', 0,
-                          b'size=3m') == 0
+        assert libc.mount(b'none',
+                          str(work).encode(), b'tmpfs', 0, b'size=3m') == 0
 
         def before(runner):
             step = runner.model.train_step
@@ -238,8 +237,8 @@ def test_disk_full(cfg, whole, tmp_path):
             result = str(error)
         left = sorted(p.name for p in work.glob('*.p*'))
         saved = torch.load((work / 'last_checkpoint').read_text())
-        (tmp_path / 'result').write_text(
-            f'{result}\n{left} {saved["meta"]["iter"]}')
+        (tmp_path /
+         'result').write_text(f'{result}\n{left} {saved["meta"]["iter"]}')
 
     process = engine_runs.started(child)
     process.join()
@@ -249,8 +248,7 @@ def test_disk_full(cfg, whole, tmp_path):
 
 
 def test_other_batches_inside_an_epoch_are_refused(cfg, tmp_path):
-    child = engine_runs.started(
-        engine_runs.run, cfg, tmp_path, killed_at(3))
+    child = engine_runs.started(engine_runs.run, cfg, tmp_path, killed_at(3))
     child.join()
     with pytest.raises(ValueError, match='4 batches of 2.*8 of 1 now'):
         engine_runs.run(
@@ -279,8 +277,9 @@ def test_nan_never_gets_into_a_checkpoint(cfg, tmp_path):
 
         runner.model.train_step = poisoned
 
-    with pytest.raises(ValueError, match='iteration 3 .*not finite, in .*'
-                       'inside_epoch.pth'):
+    with pytest.raises(
+            ValueError, match='iteration 3 .*not finite, in .*'
+            'inside_epoch.pth'):
         engine_runs.run(cfg, tmp_path, before)
     state = torch.load(tmp_path / 'inside_epoch.pth')
     assert state['meta']['iter'] == 2
@@ -304,8 +303,8 @@ def test_the_previous_best_stays_until_the_next_is_written(
     put, seen = LocalBackend.put, []
 
     def watched(self, obj, path):
-        seen.append((Path(path).name,
-                     sorted(p.name for p in tmp_path.glob('best*'))))
+        seen.append(
+            (Path(path).name, sorted(p.name for p in tmp_path.glob('best*'))))
         put(self, obj, path)
 
     monkeypatch.setattr(LocalBackend, 'put', watched)

@@ -62,8 +62,7 @@ def test_two_processes_resume_exactly(cfg, tmp_path):
         engine_runs.run(cfg, work, before, **more)
 
     assert engine_runs.together(cfg, parts, stopping, **options) == [9, 9]
-    assert engine_runs.together(
-        cfg, parts, resume=True, **options) == [0, 0]
+    assert engine_runs.together(cfg, parts, resume=True, **options) == [0, 0]
     order = lambda notes: sorted(notes, key=lambda n: (n['iter'], n['rank']))
     assert order(engine_runs.read(parts)) == order(engine_runs.read(whole))
 
@@ -71,10 +70,11 @@ def test_two_processes_resume_exactly(cfg, tmp_path):
 def evaluate(cfg: Config, work: Path, **options) -> None:
     """Test, and note the videos that the metric was given."""
     process, compute = AccMetric.process, AccMetric.compute_metrics
-    AccMetric.process = lambda self, batch, samples: (
-        process(self, batch, samples),
-        [r.update(video=Path(s['filename']).name)
-         for r, s in zip(self.results[-len(samples):], samples)])
+    AccMetric.process = lambda self, batch, samples: (process(
+        self, batch, samples), [
+            r.update(video=Path(s['filename']).name)
+            for r, s in zip(self.results[-len(samples):], samples)
+        ])
 
     def noted(self, results):
         metrics = compute(self, results)
@@ -93,8 +93,11 @@ def test_each_video_is_counted_once(cfg, tmp_path):
     (tmp_path / 'seven.txt').write_text(''.join(lines))
     dataset = cfg.test_dataloader.dataset
     dataset.update(
-        type='ReliableVideoDataset', ann_file=str(tmp_path / 'seven.txt'),
-        test_mode=True, unreadable='wrong', max_bad_share=0.2)
+        type='ReliableVideoDataset',
+        ann_file=str(tmp_path / 'seven.txt'),
+        test_mode=True,
+        unreadable='wrong',
+        max_bad_share=0.2)
     dataset.pipeline[-1].meta_keys = ('filename', )
     dataset.pipeline.insert(
         3, dict(type='Resize', scale=(32, 32), keep_ratio=False))
@@ -134,13 +137,23 @@ def test_a_dying_process_ends_the_job(cfg, tmp_path):
     cfg.dump(tmp_path / 'cfg.py')
     paths = [str(tmp_path), str(ROOT), os.environ.get('PYTHONPATH', '')]
     env = dict(
-        os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1', PORT='29677',
-        PYTHONPATH=os.pathsep.join(paths), PATH=os.pathsep.join(
+        os.environ,
+        CUDA_VISIBLE_DEVICES='',
+        OMP_NUM_THREADS='1',
+        PORT='29677',
+        PYTHONPATH=os.pathsep.join(paths),
+        PATH=os.pathsep.join(
             [str(Path(sys.executable).parent), os.environ['PATH']]))
-    result = subprocess.run(
-        ['bash', str(ROOT / 'tools/dist_train.sh'), str(tmp_path / 'cfg.py'),
-         '2', '--work-dir', str(tmp_path / 'work')],
-        env=env, capture_output=True, text=True, timeout=300)
+    result = subprocess.run([
+        'bash',
+        str(ROOT / 'tools/dist_train.sh'),
+        str(tmp_path / 'cfg.py'), '2', '--work-dir',
+        str(tmp_path / 'work')
+    ],
+                            env=env,
+                            capture_output=True,
+                            text=True,
+                            timeout=300)
     assert result.returncode != 0
     assert 'Signal 9 (SIGKILL)' in result.stdout + result.stderr
     assert not (tmp_path / 'work' / 'epoch_2.pth').exists()

@@ -121,8 +121,8 @@ def check(paths: List[str],
             status = reader.end()
             if reader.left:  # it died over the first of these
                 yield reader.left.popleft(), (
-                    f'hangs for more than {timeout:g} s' if slow else
-                    f'crashes the decoder (exit status {status})')
+                    f'hangs for more than {timeout:g} s'
+                    if slow else f'crashes the decoder (exit status {status})')
             if reader.left:
                 waiting.appendleft(list(reader.left))
 

@@ -2,9 +2,9 @@
 from pathlib import Path
 from typing import Iterator
 
-from mmengine.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 

@@ -3,9 +3,9 @@ from collections import deque
 from typing import Any, Optional
 
 import torch
-from mmengine.registry import HOOKS
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 INSIDE = 'inside_epoch.pth'

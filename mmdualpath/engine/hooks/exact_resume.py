@@ -1,9 +1,9 @@
 """A run that is killed and resumed computes what it would have computed."""
 from typing import Any, Optional
 
-from mmengine.registry import HOOKS
 from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import DistSamplerSeedHook
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmdualpath.datasets.randomness import seed_all
@@ -90,8 +90,9 @@ class ExactResumeHook(DistSamplerSeedHook):
             loader = runner.train_loop.dataloader
             done = runner.iter - runner.epoch * len(loader)
             # Epochs of another length lie behind a run that has changed.
-            inside = 0 <= done <= len(loader) and (
-                self._resumed in (None, self._progress(runner)))
+            inside = 0 <= done <= len(loader) and (self._resumed
+                                                   in (None,
+                                                       self._progress(runner)))
             sampler.start = (
                 done * loader.batch_sampler.batch_size if inside else 0)
 
