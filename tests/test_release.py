@@ -16,17 +16,24 @@ ROOT = Path(__file__).parents[1]
 METAFILES = sorted((ROOT / 'configs' / 'metafiles').glob('*.yml'))
 
 
+def left_out(folder: str, names: list) -> set:
+    """What a checkout holds besides the source."""
+    here = {
+        '.git', '.venv', 'build', 'checkpoints', 'data', 'dist', 'shared',
+        'work_dirs'
+    } if Path(folder) == ROOT else set()
+    return {
+        n
+        for n in names
+        if n in here or n.endswith(('__pycache__', '_cache', '.egg-info'))
+    }
+
+
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory):
     """The wheel of a copy of the checkout, so that nothing is left in it."""
     folder = tmp_path_factory.mktemp('wheel')
-    shutil.copytree(
-        ROOT,
-        folder / 'source',
-        symlinks=True,
-        ignore=shutil.ignore_patterns('.git', '.venv', '.*_cache', 'data',
-                                      'work_dirs', 'build', 'dist', 'shared',
-                                      '__pycache__', '*.egg-info'))
+    shutil.copytree(ROOT, folder / 'source', symlinks=True, ignore=left_out)
     # Where the wheel package is not installed, pip brings it along.
     isolation = ['--no-build-isolation'
                  ] if importlib.util.find_spec('wheel') else []

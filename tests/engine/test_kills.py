@@ -4,7 +4,6 @@ import os
 import random
 import resource
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -187,64 +186,6 @@ def test_file_too_large(tmp_path):
     assert error.value.errno == errno.EFBIG
     assert path.read_bytes() == b'before'
     assert [p.name for p in tmp_path.iterdir()] == ['epoch_1.pth']
-
-
-def mounts_allowed() -> bool:
-    command = ['unshare', '-Urm', 'mount', '-t', 'tmpfs', 'none', '/mnt']
-    try:
-        return subprocess.run(command, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        return False
-
-
-@pytest.mark.skipif(not mounts_allowed(), reason='needs a mount of its own')
-def test_disk_full(cfg, whole, tmp_path):
-    """A file system of a few hundred kilobytes, in a namespace."""
-
-    def fill():
-        os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNS)
-
-    work = tmp_path / 'work'
-    work.mkdir()
-
-    def child():
-        # a tmpfs that holds two checkpoints, and a file that takes the rest
-        import ctypes
-        libc = ctypes.CDLL(None, use_errno=True)
-        flags = 0x10000000 | 0x00020000  # new user and mount namespaces
-        assert libc.unshare(flags) == 0
-        assert libc.mount(b'none',
-                          str(work).encode(), b'tmpfs', 0, b'size=3m') == 0
-
-        def before(runner):
-            step = runner.model.train_step
-
-            def counted(*args, **kwargs):
-                if (work / 'inside_epoch.pth').exists():
-                    with open(work / 'filler', 'wb') as file:
-                        try:
-                            file.write(bytes(4_000_000))
-                        except OSError:
-                            pass
-                return step(*args, **kwargs)
-
-            runner.model.train_step = counted
-
-        try:
-            engine_runs.run(cfg, work, before)
-            result = 'it went through'
-        except OSError as error:
-            result = str(error)
-        left = sorted(p.name for p in work.glob('*.p*'))
-        saved = torch.load((work / 'last_checkpoint').read_text())
-        (tmp_path /
-         'result').write_text(f'{result}\n{left} {saved["meta"]["iter"]}')
-
-    process = engine_runs.started(child)
-    process.join()
-    result = (tmp_path / 'result').read_text()
-    assert 'No space left on device' in result and 'as it was' in result
-    assert "['inside_epoch.pth'] 1" in result
 
 
 def test_other_batches_inside_an_epoch_are_refused(cfg, tmp_path):
