@@ -20,7 +20,8 @@ class _Live(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         given = {
             id(t.untyped_storage())
-            for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)
+            for t in tree_leaves((args, kwargs))
+            if isinstance(t, torch.Tensor)
         }
         for tensor in tree_leaves(out):
             if isinstance(tensor, torch.Tensor):
@@ -60,3 +61,29 @@ def peak_bytes(compute: Callable[[], Any]) -> int:
     with _Live() as live:
         compute()
     return live.peak
+
+
+def without_values(model: nn.Module, device: str = 'cpu') -> nn.Module:
+    """Give a model of the meta device the place of a real one, in place.
+
+    To be called and used in a ``FakeTensorMode``: operations then choose their
+    kernels as they would there, but nothing is computed. Tensors that several
+    modules share stay shared.
+
+    Args:
+        model: From :func:`mmdualpath.structure.build_structure`.
+        device: Where it seems to lie.
+    """
+    made = {}
+    for part in model.modules():
+        for tensors in (part._parameters, part._buffers):
+            for name, old in tensors.items():
+                if old is None:
+                    continue
+                if id(old) not in made:
+                    new = torch.empty_like(old, device=device)
+                    made[id(old)] = nn.Parameter(
+                        new, old.requires_grad) if isinstance(
+                            old, nn.Parameter) else new
+                tensors[name] = made[id(old)]
+    return model
