@@ -81,7 +81,8 @@ def without_values(model: nn.Module, device: str = 'cpu') -> nn.Module:
                 if old is None:
                     continue
                 if id(old) not in made:
-                    new = torch.empty_like(old, device=device)
+                    new = torch.empty(
+                        old.shape, dtype=old.dtype, device=device)
                     made[id(old)] = nn.Parameter(
                         new, old.requires_grad) if isinstance(
                             old, nn.Parameter) else new

@@ -18,6 +18,7 @@ import argparse
 import os
 import statistics
 import time
+from contextlib import ExitStack
 from fractions import Fraction
 from functools import partial
 from multiprocessing import get_context
@@ -214,12 +215,19 @@ def main(args: Optional[Sequence[str]] = None) -> int:
         short_side=args.short_side,
         keyframes=args.keyframes,
         crf=args.crf)
-    with get_context('spawn').Pool(args.workers) as pool:
-        done = track(
-            pool.imap_unordered(work, due),
-            f'{len(jobs) - len(due)} of {len(jobs)} are there',
-            total=len(due))
-        failed = sorted(message for message in done if message)
+    with ExitStack() as stack:
+        if args.workers == 1:
+            done = map(work, due)
+        else:
+            pool = stack.enter_context(get_context('spawn').Pool(args.workers))
+            done = pool.imap_unordered(work, due)
+        failed = sorted(
+            filter(
+                None,
+                track(
+                    done,
+                    f'{len(jobs) - len(due)} of {len(jobs)} are there',
+                    total=len(due))))
     print('\n'.join(failed))
     args.target.mkdir(parents=True, exist_ok=True)
     listed = args.target / 'failed.txt'
