@@ -44,6 +44,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
 import mmdualpath  # noqa: F401
@@ -154,7 +155,6 @@ class BareBackbone(nn.Module):
 
     def __init__(self, model: nn.Module, cfg: Config) -> None:
         super().__init__()
-        self.data_preprocessor = model.data_preprocessor
         cfg = {k: v for k, v in cfg.items() if k != 'init_cfg'}
         self.backbone = MODELS.build(cfg).requires_grad_(False)
 
@@ -198,10 +198,7 @@ class Entry:
             model = self.model
         else:
             model = Entry(self.contestant, 'cpu', torch.float32, 'eager').model
-            preprocessor = model.data_preprocessor
-            del model.data_preprocessor
             model = model.to(self.device, self.dtype)
-            model.data_preprocessor = preprocessor.to(self.device)
         return model
 
     def counts(self) -> Dict[str, float]:
@@ -224,25 +221,22 @@ class Entry:
             counts['train_flops'] = counter.get_total_flops()
         return counts
 
-    def data(self, batch: int, training: bool) -> Dict[str, Any]:
-        """A batch as the data preprocessor makes it."""
+    def data(self, batch: int) -> Any:
+        """The inputs of a batch, as the data preprocessor makes them."""
+        preprocessor = MODELS.build(self.cfg.model.data_preprocessor)
         clips = torch.randint(255, self.shape, dtype=torch.uint8)
         samples = [ActionDataSample().set_gt_label(0) for _ in range(batch)]
-        model = self.model if training else self.inference_model
-        data = model.data_preprocessor(
-            dict(inputs=[clips] * batch, data_samples=samples), training)
+        inputs = preprocessor.to(self.device)(dict(
+            inputs=[clips] * batch, data_samples=samples))['inputs']
         if self.contestant.bare:
-            views = [v.flatten(0, 2) for v in data['inputs'].values()]
-            data['inputs'] = torch.cat(views)
-        return data
+            inputs = torch.cat([v.flatten(0, 2) for v in inputs.values()])
+        return inputs
 
     def inference(self, batch: int) -> Callable[[], Any]:
         """A function that runs the network on a batch already there."""
         model = self.inference_model
         model.eval()
-        inputs = self.data(batch, training=False)['inputs']
-        inputs = {k: v.to(self.dtype) for k, v in inputs.items()} \
-            if isinstance(inputs, dict) else inputs.to(self.dtype)
+        inputs = tree_map(lambda t: t.to(self.dtype), self.data(batch))
         if self.mode == 'compile':
             self._compiled = self._compiled or torch.compile(model)
             model = self._compiled
@@ -255,13 +249,14 @@ class Entry:
 
     def training(self, batch: int) -> Callable[[], Any]:
         """A function that makes one training step of AdamW."""
-        model = self.model.train()
+        return self._training(self.model, self.data(batch))
+
+    def _training(self, model: nn.Module, inputs: Any) -> Callable[[], Any]:
+        model.train()
         trained = [p for p in model.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=1e-5)
-        data = self.data(batch, training=True)
+        optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=True)
         # Losses are computed outside of what is compiled, as the trainer does.
         network = torch.compile(model) if self.mode != 'eager' else model
-        labels = torch.zeros(batch, dtype=torch.long, device=self.device)
         autocast = nullcontext() if self.dtype == torch.float32 else \
             torch.autocast(self.device, self.dtype)
         scaler = torch.amp.GradScaler(
@@ -269,7 +264,8 @@ class Entry:
 
         def run() -> None:
             with autocast:
-                scores = network(data['inputs'], stage='head')
+                scores = network(inputs, stage='head')
+            labels = scores.new_zeros(len(scores), dtype=torch.long)
             loss = nn.functional.cross_entropy(scores.float(), labels)
             scaler.scale(loss).backward()
             scaler.step(optimizer)
@@ -283,25 +279,25 @@ class Entry:
 
         On a CPU nothing is computed for it, tensors without values do.
         """
-        if self.device == 'cpu':
-            with FakeTensorMode():
-                self.model = without_values(build_structure(self.cfg.model))
-                held = bytes_of(self.model)
-                try:
-                    return held + peak_bytes(lambda: self._steps(batch))
-                finally:
-                    del self.model
-        held = bytes_of(self.model)
-        torch.cuda.empty_cache()
-        others = torch.cuda.memory_allocated() - held
-        torch.cuda.reset_peak_memory_stats()
-        self._steps(batch)
-        return torch.cuda.max_memory_allocated() - others
 
-    def _steps(self, batch: int) -> None:
-        step = self.training(batch)
-        step()  # makes the optimizer's state
-        step()
+        def two_steps(model: nn.Module, inputs: Any) -> None:
+            step = self._training(model, inputs)
+            step()  # makes the optimizer's state
+            step()
+
+        inputs = self.data(batch)
+        if self.device == 'cpu':
+            model = build_structure(self.cfg.model)
+            with FakeTensorMode():
+                model = without_values(model)
+                inputs = tree_map(lambda t: torch.empty(t.shape), inputs)
+                return bytes_of(model) + peak_bytes(
+                    lambda: two_steps(model, inputs))
+        torch.cuda.empty_cache()
+        others = torch.cuda.memory_allocated() - bytes_of(self.model)
+        torch.cuda.reset_peak_memory_stats()
+        two_steps(self.model, inputs)
+        return torch.cuda.max_memory_allocated() - others
 
 
 def _as_graph(run: Callable[[], Any]) -> Callable[[], Any]:
@@ -440,8 +436,7 @@ def take_turns(results: Results, names: Sequence[str], measures: Sequence[str],
     for number in range(rounds):
         due = [
             n for n in names if 'error' not in results.of(n) and any(
-                len(results.samples(n, m)) < (
-                    1 if m == 'memory' else (number + 1) * repeats)
+                missing(results, n, m, (number + 1) * repeats)
                 for m in measures)
         ]
         for name in track(
@@ -456,7 +451,7 @@ def take_turns(results: Results, names: Sequence[str], measures: Sequence[str],
                     known.update(entries[name].counts())
                 _turn(results, name, entries[name], measures,
                       (number + 1) * repeats, batch, limit)
-            except RuntimeError as error:
+            except (RuntimeError, ValueError) as error:
                 known['error'] = str(error).splitlines()[0]
             results.samples(MATMUL, 'seconds').extend(
                 seconds(product, device, clock) for _ in range(5))
@@ -465,18 +460,26 @@ def take_turns(results: Results, names: Sequence[str], measures: Sequence[str],
             results.save()
 
 
+def missing(results: Results, name: str, measure: str, wanted: int) -> int:
+    """Samples of a measure that a contestant still owes."""
+    if measure in ('train', 'memory') and CONTESTANTS[name].bare:
+        return 0  # nothing in it trains
+    wanted = 1 if measure == 'memory' else wanted  # it does not vary
+    return max(0, wanted - len(results.samples(name, measure)))
+
+
 def _turn(results: Results, name: str, entry: Entry, measures: Sequence[str],
           wanted: int, batch: Optional[int], limit: int) -> None:
     known, device = results.of(name), entry.device
     clock = results.content['settings']['clock']
     batches = known.setdefault('batch', {})
     for measure in measures:
-        taken = results.samples(name, measure)
-        trains = measure in ('train', 'memory')
-        missing = (1 if measure == 'memory' else wanted) - len(taken)
-        if missing <= 0 or (trains and entry.contestant.bare):
+        due = missing(results, name, measure, wanted)
+        if not due:
             continue
-        make = entry.training if trains else entry.inference
+        taken = results.samples(name, measure)
+        make = entry.training if measure in ('train',
+                                             'memory') else entry.inference
         if measure not in batches:
             batches[measure] = 1 if measure == 'latency' else \
                 batch or largest_batch(make, limit)
@@ -488,7 +491,7 @@ def _turn(results: Results, name: str, entry: Entry, measures: Sequence[str],
                 or measure not in entry.warm:
             run()  # compiles, allocates, warms the caches
             entry.warm.add(measure)
-        taken.extend(seconds(run, device, clock) for _ in range(missing))
+        taken.extend(seconds(run, device, clock) for _ in range(due))
 
 
 def summary(results: Results) -> List[Dict[str, Any]]:
