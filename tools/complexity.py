@@ -15,26 +15,19 @@ prints 642. Both are shown; neither is fitted to the other.
 """
 import argparse
 import json
-import re
-from collections import Counter
 from pathlib import Path
-from typing import Dict, Optional, Tuple
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 import mmdualpath  # noqa: F401
-from mmdualpath.models.adapters import Adapter
+from mmdualpath.complexity import count_macs, count_params, test_views, view_of
 from mmdualpath.structure import build_structure
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-CROPS = dict(ThreeCrop=3, TenCrop=10)
 
 # GFLOPs of the paper, all test views: Tables 1, 2, 5, A2 and A4.
 PAPER_GFLOPS = {
@@ -77,99 +70,6 @@ PAPER_PARAMS = {
 }
 
 
-def test_views(cfg: Config) -> Tuple[int, int, int, int]:
-    """Frames, clips, crops and pixels of a config's test pipeline.
-
-    Raises:
-        ValueError: If the pipeline has no sampling or no cropping step.
-    """
-    clip_len = clips = size = None
-    crops = 1
-    for step in cfg.test_dataloader.dataset.pipeline:
-        if 'clip_len' in step:
-            clip_len, clips = step.clip_len, step.get('num_clips', 1)
-        crops *= CROPS.get(step.type, 1)
-        size = step.get('crop_size', size)
-        if step.type == 'Resize' and not step.get('keep_ratio', True):
-            size = step.scale[0]
-    size = size or find_image_size(cfg.model.backbone)
-    if clip_len is None or size is None:
-        raise ValueError('The test pipeline must have a step with clip_len '
-                         f'and one with crop_size, given '
-                         f'{cfg.test_dataloader.dataset.pipeline}.')
-    return clip_len, clips, crops, size
-
-
-def find_image_size(backbone: Config) -> Optional[int]:
-    """``img_size`` of a backbone, for pipelines that crop nothing."""
-    inner = backbone.get('backbone')
-    return backbone.get('img_size') or (inner and find_image_size(inner))
-
-
-def view_of(cfg: Config, model: nn.Module) -> Tensor:
-    """One test view as the recognizer gets it, on the meta device."""
-    frames, clips, _, size = test_views(cfg)
-    layout = next(step.input_format
-                  for step in cfg.test_dataloader.dataset.pipeline
-                  if step.type == 'FormatShape')
-    shape = dict(
-        NCTHW=(1, 1, 3, frames, size, size),
-        NCHW=(1, frames, 3, size, size),
-    )[layout]
-    return torch.empty(shape, device='meta')
-
-
-def parts_of(model: nn.Module) -> Dict[str, nn.Module]:
-    """Modules whose counts are shown one by one: paths, or the backbone."""
-    paths = getattr(model.backbone, 'paths', None)
-    parts = {
-        p: getattr(model.backbone, p)
-        for p in paths
-    } if paths else dict(backbone=model.backbone)
-    return dict(**parts, head=model.cls_head)
-
-
-def count_params(model: nn.Module) -> Counter:
-    """Parameters by ``trainable`` and ``total``."""
-    counts = Counter()
-    for parameter in model.parameters():
-        counts['total'] += parameter.numel()
-        counts['trainable'] += parameter.numel() * parameter.requires_grad
-    return counts
-
-
-def count_macs(model: nn.Module, inputs: Tensor) -> Dict[str, Dict[str, int]]:
-    """Multiply-adds of each part, adapters apart from the frozen backbone."""
-    adapters = {
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, Adapter)
-    }
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        model.eval()(inputs, stage='head')
-    by_module = {
-        re.sub(r'^[^.]+\.?', '', name): sum(ops.values()) // 2
-        for name, ops in counter.get_flop_counts().items()
-    }
-
-    def own(name: str) -> int:
-        """An adapter's count, less what it wraps."""
-        return by_module.get(name, 0) - by_module.get(f'{name}.base', 0)
-
-    macs = {}
-    for part, module in parts_of(model).items():
-        prefix = next(n for n, m in model.named_modules() if m is module)
-        total = by_module.get(prefix, 0)
-        adapted = sum(
-            own(name) for name in adapters if name.startswith(prefix + '.'))
-        if part == 'head':
-            macs[part] = dict(head=total)
-        else:
-            macs[part] = dict(frozen=total - adapted, adapters=adapted)
-    return macs
-
-
 def complexity(path: str) -> dict:
     """Everything that is counted of one config.
 
@@ -180,7 +80,7 @@ def complexity(path: str) -> dict:
     cfg = Config.fromfile(path)
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     model = build_structure(cfg.model)
-    parts = count_macs(model, view_of(cfg, model))
+    parts = count_macs(model, view_of(cfg))
     frames, clips, crops, _ = test_views(cfg)
     per_view = sum(sum(split.values()) for split in parts.values())
     return dict(

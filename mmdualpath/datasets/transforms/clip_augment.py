@@ -57,7 +57,8 @@ class ClipAugment(BaseTransform):
     def transform(self, results: Dict) -> Dict:
         """Augment all frames with one draw of parameters."""
         clip = torch.from_numpy(np.stack(results['imgs'])).movedim(-1, -3)
-        clip = self.transforms(tv_tensors.Video(clip))
+        # On whole planes colour and contrast are several times as fast.
+        clip = self.transforms(tv_tensors.Video(clip.contiguous()))
         results['imgs'] = list(clip.movedim(-3, -1).numpy())
         results['img_shape'] = results['imgs'][0].shape[:2]
         return results

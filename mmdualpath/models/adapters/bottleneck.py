@@ -7,6 +7,7 @@ The bottleneck is that of Parameter-Efficient Transfer Learning for NLP
 Departures: Eq. 9 taken literally turns a freshly initialised temporal block
 into the identity; ``skip=True``, the default, keeps the frozen block instead.
 """
+import torch
 from mmaction.registry import MODELS
 from mmcv.cnn import build_activation_layer
 from torch import Tensor, nn
@@ -85,7 +86,8 @@ class ParallelAdapter(_BottleneckAdapter):
 
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """``(B*T, N, C) -> same``."""
-        return self.base(x, *args, **kwargs) + self.scale * self.adapter(x)
+        y = self.base(x, *args, **kwargs)
+        return torch.add(y, self.adapter(x), alpha=self.scale)
 
 
 @MODELS.register_module()
@@ -117,8 +119,9 @@ class SerialAdapter(_BottleneckAdapter):
 
     def adapt(self, y: Tensor) -> Tensor:
         """``(B*T, N, C) -> same``."""
-        delta = self.scale * self.adapter(y)
-        return y + delta if self.skip else delta
+        if self.skip:
+            return torch.add(y, self.adapter(y), alpha=self.scale)
+        return self.scale * self.adapter(y)
 
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """``(B*T, N, C) -> same``."""

@@ -8,6 +8,7 @@ initialisation: :class:`STAdapter` and :class:`ParallelSTAdapter`.
 """
 from typing import Optional, Sequence, Tuple
 
+import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmcv.cnn import build_activation_layer
@@ -149,4 +150,5 @@ class ParallelSTAdapter(Adapter):
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """``(B*T, N, C) -> same``."""
         delta = self.adapter(x, self.site)
-        return self.base(x, *args, **kwargs) + self.scale * delta
+        y = self.base(x, *args, **kwargs)
+        return torch.add(y, delta, alpha=self.scale)

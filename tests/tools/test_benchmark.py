@@ -1,0 +1,161 @@
+"""The benchmark measures what it says, keeps it and goes on with it."""
+import json
+from pathlib import Path
+
+import helpers
+import pytest
+import tiny_training
+import torch
+from mmengine.config import Config
+
+tool = helpers.load_tool('benchmark.py')
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch) -> Path:
+    """Two contestants of a few thousand parameters."""
+    cfg = helpers.shrink(
+        Config.fromfile(helpers.CONFIGS / 'dualpath-tg2_vitb_ssv2.py'))
+    cfg.dump(tmp_path / 'tiny.py')
+    config = str(tmp_path / 'tiny')
+    monkeypatch.setattr(
+        tool, 'CONTESTANTS', {
+            'tiny':
+            tool.Contestant(config),
+            'bare':
+            tool.Contestant(config, bare=True),
+            'broken':
+            tool.Contestant(
+                config,
+                options={
+                    'model.backbone.temporal.adapters.0.num_framesets': 5
+                })
+        })
+    monkeypatch.setattr(tool, 'MATMUL_SIZE', dict(cpu=16))
+    monkeypatch.setattr('logging.disable', lambda level: None)
+    return tmp_path / 'out' / 'cpu.json'
+
+
+def run(out: Path, *args: str) -> str:
+    return tool.main(['models', *args, '--out', str(out)])
+
+
+def read(out: Path) -> dict:
+    return json.loads(out.read_text())['contestants']
+
+
+def test_models(tiny):
+    text = run(tiny, 'tiny', 'bare', '--measures', *tool.MEASURES, '--rounds',
+               '2', '--repeats', '3', '--batch', '2')
+    found = read(tiny)
+    assert list(map(len, found['tiny']['samples'].values())) == [6, 6, 6, 1]
+    assert list(map(len, found['bare']['samples'].values())) == [6, 6]
+    assert len(found['matrix product']['samples']['seconds']) == 2 * 2 * 5
+    assert found['tiny']['batch'] == dict(
+        latency=1, throughput=2, train=2, memory=2)
+    # The bare backbone does all the frozen work and nothing else.
+    counted = tool.Entry(tool.CONTESTANTS['tiny'], 'cpu', torch.float32,
+                         'eager')
+    parts = tool.count_macs(
+        tool.build_structure(counted.cfg.model), tool.view_of(counted.cfg))
+    assert found['bare']['macs'] == sum(parts[path]['frozen']
+                                        for path in ('spatial', 'temporal'))
+    assert found['bare']['macs'] < found['tiny']['macs']
+    assert tiny.with_suffix('.md').read_text() == text
+    assert '| tiny |' in text and '| bare |' in text
+
+
+def test_it_goes_on(tiny):
+    run(tiny, 'tiny', '--rounds', '1')
+    first = read(tiny)['tiny']
+    run(tiny, 'tiny', 'bare', '--rounds', '1')
+    second = read(tiny)
+    assert second['tiny'] == first
+    run(tiny, 'tiny', 'bare', '--rounds', '2')
+    third = read(tiny)
+    assert third['tiny']['samples']['latency'][:1] == \
+        first['samples']['latency']
+    assert [len(third[n]['samples']['latency'])
+            for n in ('tiny', 'bare')] == [2, 2]
+    with pytest.raises(ValueError, match='another --out'):
+        run(tiny, 'tiny', '--dtype', 'bf16')
+
+
+def test_one_that_fails_stops_no_other(tiny):
+    text = run(tiny, 'broken', 'tiny', '--rounds', '1', '--batch', '1')
+    found = read(tiny)
+    assert 'error' in found['broken'] and 'error' not in found['tiny']
+    assert '| failed: ' in text and len(found['tiny']['samples']['latency'])
+
+
+def test_half_precision(tiny):
+    run(tiny, 'tiny', 'bare', '--dtype', 'bf16', '--rounds', '1', '--measures',
+        'latency', 'train')
+    found = read(tiny)
+    assert 'error' not in found['tiny'] and 'error' not in found['bare']
+
+
+@pytest.mark.parametrize('args, message', [
+    (['nobody'], 'nobody'),
+    (['--mode', 'graphs'], 'graphs'),
+    (['--device', 'cuda'], 'no GPU'),
+])
+def test_wrong_arguments(tiny, monkeypatch, args, message):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    monkeypatch.setattr(tool, 'MATMUL_SIZE', dict(cpu=16, cuda=16))
+    with pytest.raises(ValueError, match=message):
+        run(tiny, *args)
+
+
+def test_summary(tmp_path, monkeypatch):
+    """Ratios are taken turn by turn, shares of the measured matrix rate."""
+    monkeypatch.setattr(tool, 'MATMUL_SIZE', dict(cpu=10))
+    results = tool.Results(tmp_path / 'x.json', dict(device='cpu'))
+    results.content['contestants'] = {
+        'a':
+        dict(
+            macs=500,
+            train_flops=3000,
+            batch=dict(latency=1, throughput=2, train=4),
+            samples=dict(latency=[1, 2, 9], throughput=[4, 8], train=[8])),
+        'b':
+        dict(
+            macs=250,
+            batch=dict(latency=1, throughput=4),
+            samples=dict(latency=[2, 2, 3], throughput=[4, 16])),
+        tool.MATMUL:
+        dict(samples=dict(seconds=[1., 1., 5.]))
+    }
+    a, b = tool.summary(results)
+    assert (a['latency'], a['p95']) == (2, 9)
+    assert a['clips'] == 1 / 3 and a['time_ratio'] == 1
+    assert a['flops'] == 1000 / 3
+    assert a['share'] == pytest.approx(1000 / 3 / 2000)  # 2 * 10^3 a second
+    assert a['train'] == 2 and a['train_share'] == 3000 / 2 / 2000
+    assert b['latency_ratio'] == 1  # of 2, 1 and 1/3
+    assert b['time_ratio'] == pytest.approx((4 / 4 + 16 / 8) / 2 * 2 / 4)
+    assert 'train_share' not in b
+
+
+@pytest.mark.parametrize('name', tool.CONTESTANTS)
+def test_contestants_are_as_they_are_called(name):
+    contestant = tool.CONTESTANTS[name]
+    cfg = contestant.load()
+    shape = tool.view_of(cfg).shape[1:]
+    frames = shape[0] if len(shape) == 4 else shape[2]
+    if ' frames' in name:
+        assert f' {frames} frames' in name
+    assert shape[-2:] == (224, 224)
+
+
+def test_pipeline(tmp_path):
+    tiny_training.write_videos(tmp_path, 1)
+    cfg = tiny_training.make_config(tmp_path)
+    text = tool.main(
+        ['pipeline', cfg.filename,
+         str(tmp_path / '0.mp4'), '--repeats', '1'])
+    rows = text.splitlines()[2:]
+    assert ['| train |' in r for r in rows] == [True, False]
+    for row in rows:
+        assert '| 0.mp4 | 16 of 32x32 |' in row
+        assert 'FormatShape' in row and 'Decord' not in row
