@@ -13,6 +13,12 @@ unordered set of frames tells the two apart: without the order of time at most
 half of the videos can be told.
 
 The digits are scikit-learn's; those of the test videos occur nowhere else.
+With ``--shift`` the test videos also move at speeds and over backgrounds that
+no training video has.
+
+Three annotation files label the same videos: ``train.txt`` by the motion,
+``train_appearance.txt`` by the digit, ``train_both.txt`` by the motion and
+whether the digit is below 5; so for ``test``.
 """
 import argparse
 import functools
@@ -39,10 +45,19 @@ def digits() -> Tuple[np.ndarray, np.ndarray]:
     return bunch.images.astype(np.float32) / 16, bunch.target
 
 
-def texture(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A smooth random colour texture ``(size, size, 3)`` in [0, 0.45]."""
+def texture(rng: np.random.Generator,
+            size: int,
+            shift: bool = False) -> np.ndarray:
+    """A smooth random colour texture ``(size, size, 3)`` in [0, 0.45].
+
+    Args:
+        rng: What is drawn from.
+        size: Height and width.
+        shift: Whether its structures have other sizes.
+    """
     image = np.zeros((size, size, 3), np.float32)
-    for cells, weight in ((3, 0.6), (8, 0.3), (size // 2, 0.1)):
+    coarse, fine = (5, 12) if shift else (3, 8)
+    for cells, weight in ((coarse, 0.6), (fine, 0.3), (size // 2, 0.1)):
         noise = rng.random((cells, cells, 3), np.float32)
         image += weight * cv2.resize(
             noise, (size, size), interpolation=cv2.INTER_CUBIC)
@@ -63,13 +78,36 @@ def paste(background: np.ndarray, glyph: np.ndarray, colour: np.ndarray,
     return np.clip(image * 255, 0, 255).astype(np.uint8)
 
 
-def trajectory(rng: np.random.Generator, motion: str, length: int,
-               size: int) -> List[Tuple[float, float, float]]:
-    """Centre x, y and extent of the digit in every frame."""
+def draw(rng: np.random.Generator, low: float, high: float,
+         outside: bool) -> float:
+    """A number between two bounds, or beyond them by up to half their gap."""
+    value, reach = rng.uniform(low, high), (high - low) / 2
+    if not outside:
+        return value
+    return value - reach if value < low + reach else value + reach
+
+
+def trajectory(rng: np.random.Generator,
+               motion: str,
+               length: int,
+               size: int,
+               shift: bool = False) -> List[Tuple[float, float, float]]:
+    """Centre x, y and extent of the digit in every frame.
+
+    Args:
+        rng: What is drawn from.
+        motion: One of ``MOTIONS``.
+        length: Frames.
+        size: Pixels of a frame.
+        shift: Whether the digit is slower or faster than otherwise ever.
+
+    Raises:
+        ValueError: If there is no such motion.
+    """
     time = np.linspace(0, 1, length)
     extent = np.full(length, size * rng.uniform(0.34, 0.46))
     x, y = (np.full(length, size * rng.uniform(0.35, 0.65)) for _ in 'xy')
-    travel = size * rng.uniform(0.35, 0.55)
+    travel = size * draw(rng, 0.35, 0.55, shift)
     if motion in ('left', 'right'):
         x = x + travel * (time - 0.5)
     elif motion in ('up', 'down'):
@@ -77,12 +115,14 @@ def trajectory(rng: np.random.Generator, motion: str, length: int,
     elif motion in ('clockwise', 'counter-clockwise'):
         # an arc over the top
         middle = np.pi * (rng.uniform(-1, 1) / 3 - 0.5)
-        angle = middle + 2 * np.pi * rng.uniform(0.4, 0.6) * (time - 0.5)
+        turn = 2 * np.pi * draw(rng, 0.4, 0.6, shift)
+        angle = middle + turn * (time - 0.5)
         radius = size * rng.uniform(0.24, 0.32)
         # y points down, so a growing angle turns clockwise
         x, y = x + radius * np.cos(angle), y + radius * np.sin(angle)
     elif motion in ('growing', 'shrinking'):
-        extent = size * (rng.uniform(0.2, 0.28) + rng.uniform(0.3, 0.4) * time)
+        start = rng.uniform(0.2, 0.28)
+        extent = size * (start + draw(rng, 0.3, 0.4, shift) * time)
     else:
         raise ValueError(f'motion={motion!r} is none of {MOTIONS}.')
     path = list(zip(x, y, extent))
@@ -90,17 +130,28 @@ def trajectory(rng: np.random.Generator, motion: str, length: int,
     return path[::-1] if backwards else path
 
 
-def render_frames(seed: Tuple[int, int], motion: str, pool: slice, length: int,
-                  size: int) -> List[np.ndarray]:
+def draw_digit(rng: np.random.Generator,
+               pool: slice) -> Tuple[np.ndarray, int]:
+    """An image of a digit, and the digit."""
+    glyphs, targets = (a[pool] for a in digits())
+    number = rng.integers(len(glyphs))
+    return glyphs[number], int(targets[number])
+
+
+def render_frames(seed: Tuple[int, int],
+                  motion: str,
+                  pool: slice,
+                  length: int,
+                  size: int,
+                  shift: bool = False) -> List[np.ndarray]:
     """All frames of a video, ``(size, size, 3)`` uint8 RGB."""
     rng = np.random.default_rng(seed)
-    glyphs = digits()[0][pool]
-    glyph = glyphs[rng.integers(len(glyphs))]
-    background = texture(rng, size)
+    glyph, _ = draw_digit(rng, pool)
+    background = texture(rng, size, shift)
     colour = rng.uniform(0.75, 1., 3).astype(np.float32)
     return [
         paste(background, glyph, colour, (x, y), extent)
-        for x, y, extent in trajectory(rng, motion, length, size)
+        for x, y, extent in trajectory(rng, motion, length, size, shift)
     ]
 
 
@@ -118,26 +169,40 @@ def write_video(path: Path, frames: List[np.ndarray], fps: int = 12) -> None:
 
 
 def render_video(index: int, folder: Path, split: int, pool: slice,
-                 length: int, size: int) -> None:
+                 length: int, size: int, shift: bool) -> None:
     """Render video number ``index`` of a split."""
     path = folder / f'{index:05d}.mp4'
     motion = MOTIONS[index % len(MOTIONS)]
-    write_video(path, render_frames((split, index), motion, pool, length,
-                                    size))
+    write_video(
+        path, render_frames((split, index), motion, pool, length, size, shift))
+
+
+def write_annotations(root: Path, name: str, split: int, pool: slice,
+                      count: int) -> None:
+    """Label the videos of a split for every task; by motion last."""
+    motion = [i % len(MOTIONS) for i in range(count)]
+    digit = [
+        draw_digit(np.random.default_rng((split, i)), pool)[1]
+        for i in range(count)
+    ]
+    both = [2 * m + (d < 5) for m, d in zip(motion, digit)]
+    for task, labels in (('_appearance', digit), ('_both', both), ('',
+                                                                   motion)):
+        (root / f'{name}{task}.txt').write_text(''.join(
+            f'{i:05d}.mp4 {label}\n' for i, label in enumerate(labels)))
 
 
 def render_image(index: int, folder: Path, split: int, pool: slice,
                  size: int) -> None:
     """Render still image number ``index`` into the folder of its digit."""
     rng = np.random.default_rng((split, index))
-    images, targets = (a[pool] for a in digits())
-    number = rng.integers(len(images))
+    glyph, target = draw_digit(rng, pool)
     image = paste(
-        texture(rng, size), images[number],
+        texture(rng, size), glyph,
         rng.uniform(0.75, 1., 3).astype(np.float32),
         tuple(size * rng.uniform(0.35, 0.65, 2)),
         size * rng.uniform(0.35, 0.75))
-    path = folder / str(targets[number]) / f'{index:05d}.png'
+    path = folder / str(target) / f'{index:05d}.png'
     cv2.imwrite(str(path), image[..., ::-1])
 
 
@@ -158,6 +223,10 @@ def main() -> None:
     parser.add_argument('--images', type=int, default=8000)
     parser.add_argument('--length', type=int, default=16, help='frames')
     parser.add_argument('--size', type=int, default=64, help='pixels')
+    parser.add_argument(
+        '--shift',
+        action='store_true',
+        help='other speeds and backgrounds in the test videos')
     parser.add_argument('--processes', type=int, default=2)
     args = parser.parse_args()
 
@@ -178,11 +247,11 @@ def main() -> None:
                 split=split,
                 pool=part,
                 length=args.length,
-                size=args.size)
+                size=args.size,
+                shift=args.shift and name == 'test')
             run(pool, job, count, f'{name} videos')
-            # Written last: a split with its annotation file is complete.
-            annotation.write_text(''.join(f'{i:05d}.mp4 {i % len(MOTIONS)}\n'
-                                          for i in range(count)))
+            # A split with its annotation files is complete.
+            write_annotations(args.root, name, split, part, count)
         for name, split, part, count in images:
             folder, marker = args.root / name, args.root / f'{name}.done'
             if marker.exists():
@@ -198,8 +267,13 @@ def main() -> None:
                 size=args.size)
             run(pool, job, count, f'{name[7:]} images')
             marker.touch()
-    labels = args.root / 'labels.txt'
-    labels.write_text('\n'.join(MOTIONS) + '\n')
+    both = [
+        f'{motion}, {half}' for motion in MOTIONS
+        for half in ('5 to 9', '0 to 4')
+    ]
+    for task, labels in (('', MOTIONS), ('_appearance', map(str, range(10))),
+                         ('_both', both)):
+        (args.root / f'labels{task}.txt').write_text('\n'.join(labels) + '\n')
 
 
 if __name__ == '__main__':
