@@ -8,8 +8,8 @@
 something changed, on one task with one seed. A cell is a config of this
 project and changes to it; its whole config is kept beside its result, so that
 
-    cd work_dirs/miniature-reduced/motion/DualPath/seed0
-    python ../../../../../tools/train.py config.py
+    python tools/train.py \\
+        work_dirs/miniature-reduced/motion/DualPath/seed0/config.py
 
 trains one cell again by the stock tool. What has a result is not run again:
 the same command goes on where it was stopped. ``report`` writes
@@ -140,7 +140,10 @@ class Cell:
             'work_dir':
             str(work_dir)
         })
-        cfg.param_scheduler[1].update(end=grid.epochs, T_max=grid.epochs - 1)
+        warmup = 0.1 * grid.epochs
+        cfg.param_scheduler[0].end = warmup
+        cfg.param_scheduler[1].update(
+            begin=warmup, end=grid.epochs, T_max=grid.epochs - warmup)
         return cfg
 
 
@@ -833,7 +836,7 @@ def markdown(content: Dict[str, Any]) -> str:
                   for name, top1 in content['pretrained'].items()) + '.', '',
         'Multiply-adds are those of one clip; seconds of a training are the '
         'median, with as many trainings at a time as the machine has cores; '
-        'memory is what one training step of 64 clips holds.', '',
+        'memory is what one training step of 32 clips holds.', '',
         '## Methods', '',
         '| method | motion | appearance | both | trainable | multiply-adds '
         '(M) | seconds | memory (MB) |', '|---' * 8 + '|'
