@@ -18,6 +18,5 @@ export OMP_NUM_THREADS=1
 
 python tools/data/render_digits.py "data/miniature-$grid" --shift --length 48 \
     --train-videos "$videos"
-python -W ignore tools/miniature.py pretrain --grid "$grid"
-python -W ignore tools/miniature.py run --grid "$grid"
-python -W ignore tools/miniature.py report --grid "$grid"
+python -W ignore tools/miniature/train.py --grid "$grid"
+python -W ignore tools/miniature/report.py --grid "$grid"

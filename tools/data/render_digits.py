@@ -168,8 +168,13 @@ def write_video(path: Path, frames: List[np.ndarray], fps: int = 12) -> None:
         container.mux(stream.encode())
 
 
-def render_video(index: int, folder: Path, split: int, pool: slice,
-                 length: int, size: int, shift: bool) -> None:
+def render_video(index: int,
+                 folder: Path,
+                 split: int,
+                 pool: slice,
+                 length: int,
+                 size: int,
+                 shift: bool = False) -> None:
     """Render video number ``index`` of a split."""
     path = folder / f'{index:05d}.mp4'
     motion = MOTIONS[index % len(MOTIONS)]
