@@ -79,10 +79,13 @@ class Contestant:
             MMAction2's under ``configs/recognition``.
         bare: Whether only the frozen backbone runs, on the images that all
             paths of the model read.
+        apart: Whether the bare backbone reads the images of each path in a
+            pass of its own.
         options: Changes to the config.
     """
     config: str
     bare: bool = False
+    apart: bool = False
     options: Dict[str, Any] = field(default_factory=dict)
 
     def load(self) -> Config:
@@ -104,6 +107,8 @@ CONTESTANTS: Dict[str, Contestant] = {
     Contestant('dualpath_vitb_ssv2'),
     'bare ViT-B/16, the same 9 images':
     Contestant('dualpath_vitb_ssv2', bare=True),
+    'bare ViT-B/16, 8 + 1 images':
+    Contestant('dualpath_vitb_ssv2', bare=True, apart=True),
     'DualPath B/16, 32 frames':
     Contestant('dualpath-tg2_vitb_ssv2'),
     'DualPath B/16, 48 frames':
@@ -164,9 +169,9 @@ class BareBackbone(nn.Module):
         cfg = {k: v for k, v in cfg.items() if k != 'init_cfg'}
         self.backbone = MODELS.build(cfg).requires_grad_(False)
 
-    def forward(self, inputs: Tensor, stage: str = 'head') -> Tensor:
-        """``(N, 3, H, W) -> (N, C)``."""
-        return self.backbone(inputs)[-1]
+    def forward(self, inputs: Sequence[Tensor], stage: str = 'head') -> Tensor:
+        """Images ``(N, 3, H, W)`` of each pass ``-> (sum of N, C)``."""
+        return torch.cat([self.backbone(images)[-1] for images in inputs])
 
 
 class Entry:
@@ -235,7 +240,9 @@ class Entry:
         inputs = preprocessor.to(self.device)(dict(
             inputs=[clips] * batch, data_samples=samples))['inputs']
         if self.contestant.bare:
-            inputs = torch.cat([v.flatten(0, 2) for v in inputs.values()])
+            inputs = [v.flatten(0, 2) for v in inputs.values()]
+            if not self.contestant.apart:
+                inputs = [torch.cat(inputs)]
         return inputs
 
     def inference(self, batch: int) -> Callable[[], Any]:

@@ -204,7 +204,7 @@ def main(args: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('target', type=Path)
     parser.add_argument('--short-side', type=int, default=256)
     parser.add_argument(
-        '--keyframes', type=int, default=8, help='distance, in frames')
+        '--keyframes', type=int, default=4, help='distance, in frames')
     parser.add_argument('--crf', type=int, default=23, help='0 is the best')
     parser.add_argument('--workers', type=int, default=os.cpu_count())
     parser.add_argument(
