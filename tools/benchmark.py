@@ -132,6 +132,8 @@ CONTESTANTS: Dict[str, Contestant] = {
     Contestant('adaptformer_vitb_ssv2'),
     'full fine-tuning B/16, 8 frames':
     Contestant('full_vitb_ssv2'),
+    'full fine-tuning B/16, 8 frames, checkpointing':
+    Contestant('full_vitb_ssv2', options={'model.backbone.with_cp': True}),
     'full fine-tuning B/16, 16 frames':
     Contestant(
         'full_vitb_ssv2',

@@ -36,6 +36,6 @@ def test_frames_travel_once_as_bytes():
         data = preprocessor(dict(inputs=clips, data_samples=[]))
     assert list(map(id, journeys.seen)) == list(map(id, clips))
     views = data['inputs']
-    assert {k: v.shape[:3] for k, v in views.items()} == dict(
-        spatial=(2, 3, 4), temporal=(2, 3, 2))
+    assert views['spatial'].shape == (2, 3, 4, 3, 64, 64)
+    assert views['temporal'].shape == (2, 3, 2, 3, 64, 64)
     assert all(v.is_meta and v.dtype == torch.float32 for v in views.values())
