@@ -4,6 +4,7 @@
     python tools/benchmark.py models --device cuda --dtype bf16 \\
         --mode compile --out work_dirs/benchmark/gpu.json
     python tools/benchmark.py pipeline configs/dualpath_vitb_ssv2.py *.mp4
+    python tools/benchmark.py tables docs/benchmarks.md
 
 ``models`` runs in one process, and in every round each contestant has one
 turn, so that a machine that drifts is fair to all; a matrix product takes part
@@ -14,6 +15,9 @@ beside it. Weights are random; no file of weights is read.
 
 ``pipeline`` times each step of a config's training and test pipelines, in CPU
 time of a worker process, whatever else the machine does.
+
+``tables`` writes the tables of JSON files into a page of markdown, each after
+the comment that names its file, and ``picture`` draws one as bars.
 """
 import argparse
 import functools
@@ -21,6 +25,7 @@ import json
 import logging
 import os
 import platform
+import re
 import shlex
 import statistics
 import sys
@@ -36,6 +41,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 import decord
 import mmaction
 import torch
+from matplotlib.figure import Figure
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
@@ -73,10 +79,13 @@ class Contestant:
             MMAction2's under ``configs/recognition``.
         bare: Whether only the frozen backbone runs, on the images that all
             paths of the model read.
+        apart: Whether the bare backbone reads the images of each path in a
+            pass of its own.
         options: Changes to the config.
     """
     config: str
     bare: bool = False
+    apart: bool = False
     options: Dict[str, Any] = field(default_factory=dict)
 
     def load(self) -> Config:
@@ -98,6 +107,8 @@ CONTESTANTS: Dict[str, Contestant] = {
     Contestant('dualpath_vitb_ssv2'),
     'bare ViT-B/16, the same 9 images':
     Contestant('dualpath_vitb_ssv2', bare=True),
+    'bare ViT-B/16, 8 + 1 images':
+    Contestant('dualpath_vitb_ssv2', bare=True, apart=True),
     'DualPath B/16, 32 frames':
     Contestant('dualpath-tg2_vitb_ssv2'),
     'DualPath B/16, 48 frames':
@@ -121,6 +132,8 @@ CONTESTANTS: Dict[str, Contestant] = {
     Contestant('adaptformer_vitb_ssv2'),
     'full fine-tuning B/16, 8 frames':
     Contestant('full_vitb_ssv2'),
+    'full fine-tuning B/16, 8 frames, checkpointing':
+    Contestant('full_vitb_ssv2', options={'model.backbone.with_cp': True}),
     'full fine-tuning B/16, 16 frames':
     Contestant(
         'full_vitb_ssv2',
@@ -158,9 +171,9 @@ class BareBackbone(nn.Module):
         cfg = {k: v for k, v in cfg.items() if k != 'init_cfg'}
         self.backbone = MODELS.build(cfg).requires_grad_(False)
 
-    def forward(self, inputs: Tensor, stage: str = 'head') -> Tensor:
-        """``(N, 3, H, W) -> (N, C)``."""
-        return self.backbone(inputs)[-1]
+    def forward(self, inputs: Sequence[Tensor], stage: str = 'head') -> Tensor:
+        """Images ``(N, 3, H, W)`` of each pass ``-> (sum of N, C)``."""
+        return torch.cat([self.backbone(images)[-1] for images in inputs])
 
 
 class Entry:
@@ -229,7 +242,9 @@ class Entry:
         inputs = preprocessor.to(self.device)(dict(
             inputs=[clips] * batch, data_samples=samples))['inputs']
         if self.contestant.bare:
-            inputs = torch.cat([v.flatten(0, 2) for v in inputs.values()])
+            inputs = [v.flatten(0, 2) for v in inputs.values()]
+            if not self.contestant.apart:
+                inputs = [torch.cat(inputs)]
         return inputs
 
     def inference(self, batch: int) -> Callable[[], Any]:
@@ -252,6 +267,9 @@ class Entry:
         return self._training(self.model, self.data(batch))
 
     def _training(self, model: nn.Module, inputs: Any) -> Callable[[], Any]:
+        stored = self.cfg.model.backbone.get('frozen_dtype')
+        if stored and self.dtype == torch.float32:
+            raise ValueError(f'stored in {stored}, it trains under autocast')
         model.train()
         trained = [p for p in model.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=True)
@@ -377,19 +395,22 @@ class Results:
 
     Args:
         path: Its path.
-        settings: What has to be equal for samples to be comparable.
+        settings: What has to be equal for samples to be comparable; None
+            reads a file that is there.
 
     Raises:
         ValueError: If the file is of other settings.
     """
 
-    def __init__(self, path: Path, settings: Dict[str, Any]) -> None:
+    def __init__(self,
+                 path: Path,
+                 settings: Optional[Dict[str, Any]] = None) -> None:
         self.path = path
         self.content = dict(
             settings=settings, date=str(date.today()), contestants={})
-        if path.is_file():
+        if settings is None or path.is_file():
             content = json.loads(path.read_text())
-            if content['settings'] != settings:
+            if settings not in (None, content['settings']):
                 raise ValueError(
                     f'{path} was made with {content["settings"]}, now it is '
                     f'{settings}: give another --out.')
@@ -560,15 +581,15 @@ COLUMNS = {
     'M trainable / all': '{trainable:.1f} / {params:.1f}',
     'batch': '{batch}',
     'clips/s': '{clips:.3g}',
-    'time, first = 1': '{time_ratio:.2f}',
+    'time, first = 1': '{time_ratio:.3g}',
     'latency median / p95, ms': '{latency:.0f} / {p95:.0f}',
     'GFLOP/s': '{flops:.0f}',
     'of the matrix rate': '{share:.0%}',
     'training, s a clip (batch)': '{train:.3g} ({train_batch})',
-    'training time, first = 1': '{train_ratio:.2f}',
+    'training time, first = 1': '{train_ratio:.3g}',
     'training, of the matrix rate': '{train_share:.0%}',
     'training memory, MiB (batch)': '{memory:.0f} ({memory_batch})',
-    'memory, first = 1': '{memory_ratio:.2f}'
+    'memory, first = 1': '{memory_ratio:.3g}'
 }
 UNITS = dict(
     macs=1e-9,
@@ -599,20 +620,17 @@ def markdown(results: Results) -> str:
     table = [[list(COLUMNS)[i] for i in keep], ['---'] * len(keep)]
     table += [[r[i] for i in keep] for r in rows]
     content = results.content
-    told = dict(**content['settings'])
-    about = [
-        f'- {content["date"]}',
-        *(f'- {k}: {v}' for k, v in told.pop('machine').items() if v),
-        *(f'- {k}: {v}'
-          for k, v in told.items()), f'- command: `{content["command"]}`'
-    ]
+    told = dict(content['settings'])
+    about = {**told.pop('machine'), **told}
     product = content['contestants'].get(MATMUL)
-    if product:
+    if product and 'of the matrix rate' in ' '.join(table[0]):
         size = MATMUL_SIZE[told['device']]
         rate = 2e-9 * size**3 / statistics.median(
             product['samples']['seconds'])
-        about.append(f'- matrix rate: {rate:.1f} GFLOP/s, {size} x {size}')
-    return '\n'.join(about) + '\n\n' + as_table(table)
+        about['matrix rate'] = f'{rate:.0f} GFLOP/s ({size} x {size})'
+    told = ', '.join(f'{k} {v}' for k, v in about.items() if v)
+    return (f'`{content["command"]}`\n\n{content["date"]}: {told}.\n\n' +
+            as_table(table))
 
 
 def as_table(rows: Sequence[Sequence[str]]) -> str:
@@ -649,6 +667,40 @@ def models(args: argparse.Namespace) -> str:
     text = markdown(results)
     args.out.with_suffix('.md').write_text(text)
     return text
+
+
+TABLE = re.compile(r'(<!-- table of (\S+) -->\n).*?(<!-- end of table -->)',
+                   re.DOTALL)
+
+
+def tables(args: argparse.Namespace) -> str:
+    """The command ``tables``."""
+
+    def fill(found: re.Match) -> str:
+        path = args.page.parent / found[2]
+        text = markdown(Results(path)) if path.is_file() else 'Not yet run.\n'
+        return f'{found[1]}\n{text}\n{found[3]}'
+
+    text = TABLE.sub(fill, args.page.read_text())
+    args.page.write_text(text)
+    return text
+
+
+def picture(args: argparse.Namespace) -> str:
+    """The command ``picture``."""
+    rows = [r for r in summary(Results(args.results)) if 'time_ratio' in r]
+    figure = Figure(figsize=(7, 1 + 0.28 * len(rows)), layout='constrained')
+    axes = figure.add_subplot()
+    bars = axes.barh([r['contestant'] for r in rows],
+                     [1 / r['time_ratio'] for r in rows],
+                     color=['tab:blue'] + ['tab:gray'] * (len(rows) - 1))
+    axes.bar_label(bars, fmt='%.2f', padding=3)
+    axes.invert_yaxis()
+    axes.margins(x=0.1)
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.set_xlabel(f'videos/s, {rows[0]["contestant"]} = 1')
+    figure.savefig(args.out, dpi=120)
+    return f'Wrote {args.out}.'
 
 
 DECODING = ('DecordInit', 'SampleFrames', 'UniformSample', 'DecordDecode')
@@ -731,10 +783,17 @@ def main(args: Optional[Sequence[str]] = None) -> str:
     of_pipeline.add_argument('config')
     of_pipeline.add_argument('videos', nargs='+')
     of_pipeline.add_argument('--repeats', type=int, default=5)
+    of_tables = commands.add_parser('tables')
+    of_tables.add_argument('page', type=Path)
+    of_picture = commands.add_parser('picture')
+    of_picture.add_argument('results', type=Path, metavar='JSON')
+    of_picture.add_argument('--out', type=Path, default=Path('benchmark.png'))
     args = parser.parse_args(args)
 
     logging.disable(logging.WARNING)  # what random weights are, at length
-    text = dict(models=models, pipeline=pipeline)[args.command](args)
+    run = dict(
+        models=models, pipeline=pipeline, tables=tables, picture=picture)
+    text = run[args.command](args)
     print(text)
     return text
 

@@ -1,10 +1,14 @@
 """``torch.compile(fullgraph=True)`` of every recognizer: no graph break."""
+import re
+
 import helpers
 import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from test_methods import CASES, batch, build
+
+from mmdualpath.models.adapters import Adapter
 
 DUALPATH = ('dualpath_vitb_k400', 'dualpath-tg2_vitb_ssv2',
             'dualpath-frameset448_vitb_ssv2', 'dualpath-spatial_vitb_ssv2',
@@ -58,16 +62,20 @@ def check(model, inputs, modes=(True, )) -> None:
         torch.testing.assert_close(*results)
 
 
-@pytest.mark.parametrize('name, recompute',
-                         [(DUALPATH[0], True)] + [(name, False)
-                                                  for name in DUALPATH])
-def test_dualpath(name, recompute):
+@pytest.mark.parametrize('name, recompute, positions', [
+    (DUALPATH[0], True, 'FramesetPositions'),
+    (DUALPATH[0], False, 'FrameIndexPositions'),
+    *((name, False, 'FramesetPositions') for name in DUALPATH),
+])
+def test_dualpath(name, recompute, positions):
     cfg = helpers.shrink(Config.fromfile(helpers.CONFIGS / f'{name}.py'))
     cfg.model.backbone.with_cp = recompute
     for view in ('spatial', 'temporal'):
         for adapter in (cfg.model.backbone.get(view)
                         or {}).get('adapters', ()):
             adapter.pop('dropout', None)
+            if adapter['type'] == 'FramesetPositions':
+                adapter['type'] = positions
     frames = cfg.test_dataloader.dataset.pipeline[1].clip_len
     model = MODELS.build(cfg.model)
     clip = torch.randint(255, (1, 3, frames, 64, 64), dtype=torch.uint8)
@@ -115,3 +123,18 @@ def test_dualformer(labelled):
         cfg = dict(cfg, type='TokenLabelRecognizer3D', teacher=teacher)
     model = MODELS.build(cfg)
     check(model, torch.randn(2, 1, 3, 8, 32, 32))
+
+
+def test_no_adapter_is_left_out():
+    cases = [[case.values[0].adapters for case in CASES], VPETL]
+    cases += [
+        Config.fromfile(helpers.CONFIGS / f'{name}.py').model.to_dict()
+        for name in DUALPATH
+    ]
+    compiled = set(re.findall(r"'type': '(\w+)'", str(cases)))
+    assert {
+        name
+        for name, kind in MODELS.module_dict.items()
+        if isinstance(kind, type) and issubclass(kind, Adapter)
+        and kind.__module__.startswith('mmdualpath')
+    } - compiled == {'FrameIndexPositions'}  # see test_dualpath

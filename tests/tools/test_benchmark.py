@@ -95,6 +95,43 @@ def test_half_precision(tiny):
     assert 'error' not in found['tiny'] and 'error' not in found['bare']
 
 
+def test_frozen_in_half_trains_under_autocast_alone(tiny):
+    config = tool.CONTESTANTS['tiny'].config
+    tool.CONTESTANTS['half'] = tool.Contestant(
+        config, options={'model.backbone.frozen_dtype': 'bfloat16'})
+    for dtype in ('fp32', 'bf16'):
+        out = tiny.with_stem(dtype)
+        run(out, 'half', '--measures', 'memory', 'train', '--dtype', dtype,
+            '--rounds', '1')
+        error = read(out)['half'].get('error', '')
+        assert ('autocast' in error) == (dtype == 'fp32')
+
+
+def test_tables_and_picture(tiny, tmp_path):
+    page = tmp_path / 'out' / 'page.md'
+    text = run(tiny, 'tiny', 'bare', '--rounds', '1')
+    page.write_text('# Title\n<!-- table of cpu.json -->\nold\n'
+                    '<!-- end of table -->\nbetween\n'
+                    '<!-- table of gpu.json -->\n<!-- end of table -->\n')
+    tool.main(['tables', str(page)])
+    assert page.read_text() == (
+        f'# Title\n<!-- table of cpu.json -->\n\n{text}\n'
+        '<!-- end of table -->\nbetween\n'
+        '<!-- table of gpu.json -->\n\nNot yet run.\n\n'
+        '<!-- end of table -->\n')
+    tool.main(['picture', str(tiny), '--out', str(tmp_path / 'bars.png')])
+    assert (tmp_path / 'bars.png').read_bytes()[:4] == b'\x89PNG'
+
+
+def test_the_page_has_the_tables_of_its_files(tmp_path):
+    docs = helpers.ROOT / 'docs'
+    page = tmp_path / 'benchmarks.md'
+    page.write_text((docs / 'benchmarks.md').read_text())
+    (tmp_path / 'benchmarks').symlink_to(docs / 'benchmarks')
+    tool.main(['tables', str(page)])
+    assert page.read_text() == (docs / 'benchmarks.md').read_text()
+
+
 @pytest.mark.parametrize('args, message', [
     (['nobody'], 'nobody'),
     (['--mode', 'graphs'], 'graphs'),

@@ -179,14 +179,21 @@ def report(jobs: Sequence[Tuple[Path, Path]], number: int) -> None:
     """Print decoding times and sizes of some videos, before and after."""
     chosen = jobs[::max(1, len(jobs) // number)][:number]
     times = [[decode_time(path) for path in job] for job in chosen]
-    sizes = [sum(p.stat().st_size for p in side) for side in zip(*jobs)]
-    for (path, _), (before, after) in zip(chosen, times):
-        print(f'{path.name}: {before:.1f} -> {after:.1f} ms, '
-              f'{before / after:.1f} times as fast')
+    for job, (before, after) in zip(chosen, times):
+        print(f'{job[0].name}: {before:.1f} -> {after:.1f} ms, '
+              f'{before / after:.1f} times as fast; '
+              f'{bytes_ratio([job]):.2f} times the bytes')
     before, after = map(statistics.mean, zip(*times))
     print(f'16 frames of {len(chosen)} videos: {before:.1f} -> {after:.1f} ms '
           f'in the mean, {before / after:.1f} times as fast; '
-          f'{sizes[1] / sizes[0]:.2f} times the bytes')
+          f'{bytes_ratio(jobs):.2f} times the bytes')
+
+
+def bytes_ratio(jobs: Sequence[Tuple[Path, Path]]) -> float:
+    """Size of the outputs over that of the inputs."""
+    before, after = (
+        sum(path.stat().st_size for path in side) for side in zip(*jobs))
+    return after / before
 
 
 def main(args: Optional[Sequence[str]] = None) -> int:
@@ -197,7 +204,7 @@ def main(args: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('target', type=Path)
     parser.add_argument('--short-side', type=int, default=256)
     parser.add_argument(
-        '--keyframes', type=int, default=8, help='distance, in frames')
+        '--keyframes', type=int, default=4, help='distance, in frames')
     parser.add_argument('--crf', type=int, default=23, help='0 is the best')
     parser.add_argument('--workers', type=int, default=os.cpu_count())
     parser.add_argument(

@@ -21,7 +21,7 @@ class ClipAugment(BaseTransform):
         imgs (list of ``(H, W, C)`` uint8 arrays)
 
     Modified keys:
-        imgs, img_shape
+        imgs ``(T, H, W, C)``, img_shape
 
     Args:
         transforms: One dict per transform, ``type`` being its name in
@@ -59,8 +59,9 @@ class ClipAugment(BaseTransform):
         clip = torch.from_numpy(np.stack(results['imgs'])).movedim(-1, -3)
         # On whole planes colour and contrast are several times as fast.
         clip = self.transforms(tv_tensors.Video(clip.contiguous()))
-        results['imgs'] = list(clip.movedim(-3, -1).numpy())
-        results['img_shape'] = results['imgs'][0].shape[:2]
+        # Left as one array, which FormatShape does not copy once more.
+        results['imgs'] = clip.movedim(-3, -1).numpy()
+        results['img_shape'] = results['imgs'].shape[1:3]
         return results
 
     def __repr__(self) -> str:

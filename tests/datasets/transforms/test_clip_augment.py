@@ -30,6 +30,20 @@ def test_all_frames_alike(transform):
     assert changed
 
 
+def test_formatting_does_not_copy_the_clip():
+    augment, shape = (
+        TRANSFORMS.build(cfg) for cfg in (
+            dict(type='ClipAugment', transforms=[dict(type='RandAugment')]),
+            dict(type='FormatShape', input_format='NCTHW')))
+    image = np.zeros((8, 12, 3), np.uint8)
+    results = augment(dict(imgs=[image] * 4, num_clips=1, clip_len=4))
+    clip = results['imgs']
+    assert results['img_shape'] == (8, 12)
+    imgs = shape(results)['imgs']
+    assert imgs.shape == (1, 3, 4, 8, 12)
+    assert np.shares_memory(imgs, clip)
+
+
 @pytest.mark.parametrize('name', ['NoSuchTransform', 'functional', None])
 def test_unknown_transform(name):
     with pytest.raises(ValueError, match='torchvision.transforms.v2'):

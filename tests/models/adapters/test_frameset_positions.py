@@ -91,3 +91,24 @@ def test_a_clip_has_framesets(tiny_clip, num_framesets):
                         site='stem',
                         num_framesets=num_framesets)
                 ]))
+
+
+@pytest.mark.parametrize('kind', ['FramesetPositions', 'FrameIndexPositions'])
+def test_a_table_is_computed_once_for_each_size(tiny_clip, monkeypatch, kind):
+    model = MODELS.build(
+        dict(
+            type='AdaptedBackbone',
+            backbone=tiny_clip,
+            adapters=[dict(type=kind, site='stem', grid=2)]))
+    computed = []
+    table = type(model.base.patch_embed).table
+
+    def counted(self, height, width, device):
+        computed.append((height, width))
+        return table(self, height, width, device)
+
+    monkeypatch.setattr(type(model.base.patch_embed), 'table', counted)
+    for size in (32, 64, 32, 64):
+        for training in (False, True):
+            model.train(training)(torch.rand(2, 3, size, size))
+    assert computed == [(4, 4), (8, 8)]
