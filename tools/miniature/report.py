@@ -188,7 +188,7 @@ def markdown(content: Dict[str, Any]) -> str:
                   for name, top1 in content['pretrained'].items()) + '.', '',
         'Multiply-adds are those of one clip; seconds of a training are the '
         'median, with as many trainings at a time as the machine has cores; '
-        'memory is what one training step of 32 clips holds.', '',
+        'memory is the weights and what one training step of 32 clips makes.', '',
         '## Methods', '',
         '| method | motion | appearance | both | trainable | multiply-adds '
         '(M) | seconds | memory (MB) |', '|---' * 8 + '|'

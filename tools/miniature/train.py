@@ -19,7 +19,7 @@ import multiprocessing
 import os
 import subprocess
 import time
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ import mmdualpath  # noqa: F401
 from mmdualpath.complexity import count_macs, count_params, view_of
 from mmdualpath.memory import bytes_of, peak_bytes
 from mmdualpath.structure import build_structure, without_weights
+
+Job = Tuple[str, str, int, str]  # task, cell, seed, grid
 
 
 @DATASETS.register_module()
@@ -164,7 +166,7 @@ def counts(cfg: Config) -> Dict[str, float]:
         macs=sum(sum(split.values()) for split in macs.values()))
 
 
-def attempt(job: Tuple[str, str, int, str]) -> Tuple[Tuple, Any]:
+def attempt(job: Job) -> Tuple[Job, Any]:
     """A cell's name and top-1, or why it failed; the others go on."""
     try:
         return job, run_cell(job)
@@ -172,7 +174,7 @@ def attempt(job: Tuple[str, str, int, str]) -> Tuple[Tuple, Any]:
         return job, f'{type(error).__name__}: {error}'
 
 
-def run_cell(job: Tuple[str, str, int, str]) -> float:
+def run_cell(job: Job) -> float:
     """Train and test one cell; its top-1."""
     task, name, seed, grid = *job[:3], GRIDS[job[3]]
     quiet()
@@ -197,16 +199,21 @@ def run_cell(job: Tuple[str, str, int, str]) -> float:
 
 
 def peak(runner: Runner) -> int:
-    """Bytes of a model, its gradients' state and one training step."""
+    """Bytes of a model and of what one of its training steps makes."""
     batch = next(iter(runner.train_dataloader))
     return bytes_of(runner.model) + peak_bytes(
         lambda: runner.model.train_step(batch, runner.optim_wrapper))
 
 
+def due(grid: Grid) -> List[Job]:
+    """The trainings that have no result yet."""
+    return [(*job, grid.name) for job in grid.runs()
+            if not (grid.place(*job) / 'result.json').exists()]
+
+
 def run(grid: Grid, workers: int) -> None:
     """All trainings of a grid that have no result yet."""
-    jobs = [(*job, grid.name) for job in grid.runs()
-            if not (grid.place(*job) / 'result.json').exists()]
+    jobs = due(grid)
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(['mmdualpath'])
     failed = []
