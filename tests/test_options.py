@@ -1,5 +1,6 @@
 """Any value of any option of any class works or is refused by name."""
 import inspect
+import re
 from typing import (Any, Callable, Dict, Mapping, Optional, Sequence, Tuple,
                     Union)
 
@@ -68,6 +69,13 @@ ADAPTERS = {
     for name, cls in MODELS.module_dict.items()
     if cls.__module__.startswith('mmdualpath.models.adapters')
 }
+SITES = dict(
+    FramesetPositions='stem',
+    FrameIndexPositions='stem',
+    FramePositions='stem',
+    STAdapter='block',
+    VPT='block',
+    TokenShift='qkv')
 NEEDED_BY_ADAPTERS = dict(num_frames=2, num_framesets=1)
 NEEDED = {
     'MLPHead': dict(num_classes=2, in_channels=48),
@@ -118,7 +126,7 @@ def test_any_value_works_or_is_named(case, value):
     """Each class is built with one option that is anything."""
     name, option = case
     if name in ADAPTERS:
-        site = 'stem' if 'Positions' in name else 'attn'
+        site = SITES.get(name, 'attn')
         adapter = {'type': name, 'site': site, **NEEDED_BY_ADAPTERS}
         adapter = {
             k: v
@@ -134,7 +142,10 @@ def test_any_value_works_or_is_named(case, value):
         if r.get(cfg['type']))
     try:
         registry.build(cfg)
-    except (ValueError, FileNotFoundError):
-        pass
+    except ValueError as error:
+        assert re.search(f'{option}|No parameter of|one transform',
+                         str(error)), error
+    except FileNotFoundError:
+        assert name == 'ReliableVideoDataset'
     except KeyError as error:  # MMEngine's, of an inner config
         assert value == {} and 'must contain the key "type"' in str(error)
