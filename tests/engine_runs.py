@@ -85,11 +85,9 @@ def run(cfg: Config, work: Path, before=None, **options) -> dict:
         options: Changes of the config.
     """
     notes = work / 'notes.jsonl'
-    runner = make_runner(
-        cfg,
-        work_dir=str(work),
-        custom_hooks=[dict(type='NoteHook', path=str(notes))],
-        **options)
+    options.setdefault('custom_hooks',
+                       [dict(type='NoteHook', path=str(notes))])
+    runner = make_runner(cfg, work_dir=str(work), **options)
     if before:
         before(runner)
     runner.train()

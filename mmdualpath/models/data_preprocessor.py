@@ -31,7 +31,8 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
             clip before it is split.
 
     Raises:
-        ValueError: If both paths are switched off.
+        ValueError: If both paths are switched off, or one of ``mean`` and
+            ``std`` is missing.
     """
 
     def __init__(self,
@@ -42,6 +43,8 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
                  std: Optional[List[float]] = None,
                  to_rgb: bool = False,
                  blending: Optional[dict] = None) -> None:
+        if (mean is None) != (std is None):
+            raise ValueError(f'mean={mean} and std={std}: give both or none.')
         super().__init__(
             mean=mean,
             std=std,

@@ -86,8 +86,8 @@ def test_any_config_value_works_or_is_named(grid, size, spatial):
         transform.transform(dict(imgs=frames, clip_len=8, num_clips=1))
     except ValueError as error:
         assert any(
-            word in str(error)
-            for word in ('grid', 'frameset', 'num_spatial_frames')), error
+            word in str(error) for word in ('grid', 'frameset', 'size',
+                                            'num_spatial_frames')), error
 
 
 @several

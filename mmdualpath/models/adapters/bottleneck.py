@@ -12,6 +12,7 @@ from mmaction.registry import MODELS
 from mmcv.cnn import build_activation_layer
 from torch import Tensor, nn
 
+from ...options import checked
 from .base import Adapter, Site
 
 
@@ -31,6 +32,7 @@ class Bottleneck(nn.Module):
         ValueError: If ``width`` is not positive.
     """
 
+    @checked
     def __init__(self,
                  dims: int,
                  width: int = 128,

@@ -39,7 +39,7 @@ class ProTuning(Adapter):
                  act_cfg: dict = dict(type='GELU'),
                  kernel_size: int = 5) -> None:
         super().__init__(base, site)
-        if width < 1 or kernel_size % 2 == 0:
+        if width < 1 or kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f'width={width}, kernel_size={kernel_size}: '
                              'give a positive width and an odd kernel.')
         self.conv = nn.Sequential(

@@ -68,10 +68,15 @@ class FramePositions(Adapter):
         base: The patch embedding.
         site: Where it stands.
         num_frames: T, frames of a clip.
+
+    Raises:
+        ValueError: If ``num_frames`` is not positive.
     """
 
     def __init__(self, base: nn.Module, site: Site, num_frames: int) -> None:
         super().__init__(base, site)
+        if num_frames < 1:
+            raise ValueError(f'num_frames={num_frames} must be positive.')
         self.images_per_clip = num_frames
         self.positions = nn.Parameter(torch.zeros(num_frames, 1, site.dims))
 

@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ...options import fits
 from ..adapters.base import Adapter
 from .frozen import (FrozenBackbone, combine, digest, matching, share,
                      tensors_of)
@@ -54,8 +55,12 @@ def inject(backbone: nn.Module, adapters: Sequence[Mapping]) -> None:
         if 'site' not in cfg:
             raise ValueError(f'The adapter {cfg} names no site, such as '
                              "site='attn'.")
-        places = locate(backbone, cfg.pop('site'))
-        plans.append((cfg, _choose(places, cfg.pop('blocks', None))))
+        site, blocks = cfg.pop('site'), cfg.pop('blocks', None)
+        if not fits(site, str):
+            raise ValueError(f'site={site!r} must be the name of a site.')
+        if not fits(blocks, Optional[Sequence[int]]):
+            raise ValueError(f'blocks={blocks!r} must be a list of indices.')
+        plans.append((cfg, _choose(locate(backbone, site), blocks)))
     residual = sites_of(backbone).residual
     for cfg, places in plans:
         for parent, name, site in places:
@@ -167,7 +172,12 @@ class AdaptedBackbone(BaseModule):
         }
         self._zeroed = frozenset(zeroed)
         if frozen_dtype is not None:
-            self._store_frozen(getattr(torch, frozen_dtype))
+            dtype = getattr(torch, frozen_dtype, None)
+            if not (isinstance(dtype, torch.dtype)
+                    and dtype.is_floating_point):
+                raise ValueError(f'frozen_dtype={frozen_dtype!r} must be a '
+                                 "type of torch, such as 'bfloat16'.")
+            self._store_frozen(dtype)
         self._register_state_dict_hook(_drop_frozen)
         self._register_load_state_dict_pre_hook(self._complete)
         self.train()

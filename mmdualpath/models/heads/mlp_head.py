@@ -22,6 +22,9 @@ class MLPHead(BaseHead):
         dropout: Dropout rate in front of the last layer.
         init_cfg: Initialisation of the layers.
         kwargs: Further arguments of MMAction2's ``BaseHead``.
+
+    Raises:
+        ValueError: If a number of channels or classes is not positive.
     """
 
     def __init__(self,
@@ -32,6 +35,10 @@ class MLPHead(BaseHead):
                  init_cfg: dict = dict(
                      type='TruncNormal', layer='Linear', std=0.02),
                  **kwargs) -> None:
+        if min(num_classes, in_channels, hidden_channels or 1) < 1:
+            raise ValueError(
+                f'num_classes={num_classes}, in_channels={in_channels} and '
+                f'hidden_channels={hidden_channels} must be positive.')
         super().__init__(num_classes, in_channels, init_cfg=init_cfg, **kwargs)
         hidden_channels = hidden_channels or in_channels // 2
         self.layers = nn.Sequential(
