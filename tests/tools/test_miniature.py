@@ -1,6 +1,7 @@
 """The miniature study: its data, its cells, one training, its report."""
 import json
 import logging
+import subprocess
 import sys
 
 import numpy as np
@@ -33,12 +34,13 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp('miniature')
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)
-    grid = grids.Grid('tiny', videos=16, epochs=1, seeds=2, tasks=('motion', ))
+    grid = grids.Grid('tiny', videos=16, epochs=10, seeds=2, tasks=('motion', ))
     patch.setitem(grids.GRIDS, 'tiny', grid)
-    patch.setattr(sys, 'argv',
-                  ('render --shift --length 48 --train-videos 24 '
-                   f'--test-videos 16 --images 10 {grid.data}').split())
-    render.main()
+    subprocess.run(
+        [sys.executable, ROOT / 'tools/data/render_digits.py', grid.data] +
+        '--shift --length 48 --train-videos 24 --test-videos 16 --images 10'.
+        split(),
+        check=True)
     init_default_scope('mmaction')
     for name, cfg in grids.BACKBONES.items():
         path = grid.pretrained(name)

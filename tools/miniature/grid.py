@@ -282,7 +282,7 @@ _GRID = 'model__data_preprocessor__grid'
 _ONE_PATH = dict(model__cls_head__in_channels=CHANNELS['vit'])
 
 # Each compares what the paper's Table 5, A4 or the V-PETL paper's Tables 3
-# and 4 compare. An empty change is the method itself, which is run once.
+# and 4 compare. Without a change it is a cell that is there already.
 ABLATIONS: Dict[str, Dict[str, Tuple[str, Dict[str, Any]]]] = {
     'paths': {
         'both': ('DualPath', {}),
@@ -353,9 +353,7 @@ ABLATIONS: Dict[str, Dict[str, Tuple[str, Dict[str, Any]]]] = {
         }),
     },
     'skip, 3-D positions': {
-        'skip=True': ('DualPath', {
-            _TEMPORAL: temporal(kind='FramesetPositions')
-        }),
+        'skip=True': ('positions: 3-D, fixed (paper)', {}),
         'skip=False': ('DualPath', {
             _TEMPORAL:
             temporal(kind='FramesetPositions', skip=False)

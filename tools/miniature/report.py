@@ -155,12 +155,11 @@ def claims(table: Table) -> List[Tuple[str, str, str, str]]:
 
 def choices(table: Table) -> List[Tuple[str, str, str, str]]:
     """Where the sources differ and the package had to choose."""
-    fixed = 'skip, 3-D positions: '
     rows = [
         ('skip=True is better than the literal Eq. 9', 'DualPath',
          'skip: skip=False'),
-        ('so it is with the 3-D positions', fixed + 'skip=True',
-         fixed + 'skip=False'),
+        ('so it is with the 3-D positions', 'positions: 3-D, fixed (paper)',
+         'skip, 3-D positions: skip=False'),
         ('the frame number on the trained embedding is better than fixed '
          '3-D positions', 'DualPath', 'positions: 3-D, fixed (paper)'),
         ('the frame number is better than nothing added', 'DualPath',
@@ -188,8 +187,8 @@ def markdown(content: Dict[str, Any]) -> str:
                   for name, top1 in content['pretrained'].items()) + '.', '',
         'Multiply-adds are those of one clip; seconds of a training are the '
         'median, with as many trainings at a time as the machine has cores; '
-        'memory is the weights and what one training step of 32 clips makes.', '',
-        '## Methods', '',
+        'memory is the weights and what one training step of 32 clips makes.',
+        '', '## Methods', '',
         '| method | motion | appearance | both | trainable | multiply-adds '
         '(M) | seconds | memory (MB) |', '|---' * 8 + '|'
     ]

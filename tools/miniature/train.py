@@ -74,7 +74,7 @@ def decode(grid: Grid, split: str) -> None:
             data_prefix=dict(video=str(grid.data / split)),
             pipeline=[
                 dict(type='DecordInit'),
-                dict(type='UniformSample', clip_len=LENGTH, test_mode=True),
+                dict(type='SampleFrames', clip_len=LENGTH),
                 dict(type='DecordDecode')
             ],
             test_mode=True))
