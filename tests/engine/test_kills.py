@@ -20,7 +20,11 @@ STEPS = 8
 
 @pytest.fixture(scope='module')
 def cfg(tmp_path_factory):
-    return engine_runs.config(tmp_path_factory.mktemp('kills'))
+    cfg = engine_runs.config(tmp_path_factory.mktemp('kills'))
+    # what the main process draws, beside what the loader draws
+    cfg.model.data_preprocessor.blending = dict(
+        type='MixupBlending', num_classes=2, alpha=0.8)
+    return cfg
 
 
 @pytest.fixture(scope='module')
