@@ -430,13 +430,18 @@ class Grid:
         return self.work / task / name.replace(': ', '/') / f'seed{seed}'
 
     def runs(self) -> List[Tuple[str, str, int]]:
-        """Task, cell and seed of every training; ablations on motion."""
+        """Task, cell and seed of every training; ablations on motion.
+
+        Seed by seed, so that what is stopped early has something of all, and
+        Swin on other tasks than motion last.
+        """
         order = []
         for seed in range(self.seeds):
             for name in cells():
                 tasks = ('motion', ) if name not in METHODS else tuple(
                     TASKS) if name in self.core else self.tasks
                 order += [(task, name, seed) for task in tasks]
+        order.sort(key=lambda job: job[0] != 'motion' and 'Swin' in job[1])
         return order
 
 
