@@ -214,7 +214,7 @@ def _whole_files_or_none() -> None:
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f'.{path.name}.part')
+        part = path.with_name(f'.{path.name}.{os.getpid()}.part')
         try:
             with part.open('wb') as file:
                 file.write(obj)

@@ -151,7 +151,7 @@ def test_killed_while_saving(cfg, whole, tmp_path, moment):
     assert child.exitcode in (-signal.SIGKILL, -signal.SIGXFSZ)
     assert resumable(tmp_path)
     same(engine_runs.run(cfg, tmp_path, resume=True), whole)
-    assert not list(tmp_path.glob('.*.part'))  # nor is half a file left
+    assert not list(tmp_path.glob('.*.pth.*'))  # nor is half a file left
 
 
 def test_killed_at_random_moments(cfg, whole, tmp_path):
@@ -174,7 +174,7 @@ def test_killed_at_random_moments(cfg, whole, tmp_path):
     assert kills > 1
     got = engine_runs.run(cfg, tmp_path, resume=True)
     same(got, whole)
-    assert not list(tmp_path.glob('.*.part'))
+    assert not list(tmp_path.glob('.*.pth.*'))
 
 
 def test_file_too_large(tmp_path):
@@ -222,7 +222,7 @@ def full_device(folder: Path) -> Callable:
     The name a checkpoint is written under leads to it. A checkpoint that is
     written under another name finds room, and the test fails.
     """
-    part = folder / '.inside_epoch.pth.part'
+    part = folder / f'.inside_epoch.pth.{os.getpid()}.part'
     return lambda: part.symlink_to('/dev/full')
 
 

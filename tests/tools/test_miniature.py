@@ -34,7 +34,8 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp('miniature')
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)
-    grid = grids.Grid('tiny', videos=16, epochs=10, seeds=2, tasks=('motion', ))
+    grid = grids.Grid(
+        'tiny', videos=16, epochs=10, seeds=2, tasks=('motion', ))
     patch.setitem(grids.GRIDS, 'tiny', grid)
     subprocess.run(
         [sys.executable, ROOT / 'tools/data/render_digits.py', grid.data] +

@@ -14,6 +14,8 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 from PIL import Image
 
+from mmdualpath.visualization.tradeoff import areas
+
 
 def run(monkeypatch, tool, *args):
     module = load_tool(tool)
@@ -261,7 +263,7 @@ def test_tradeoff(results, monkeypatch, tmp_path):
     measured = points['A', 'measured']
     assert (measured['trainable'], measured['accuracy']) == (6e6, 62.5)
     # Areas, not radii, are in proportion.
-    np.testing.assert_allclose(tool.areas([9e11, 36e11]), [1500 / 4, 1500.])
+    np.testing.assert_allclose(areas([9e11, 36e11]), [1500 / 4, 1500.])
 
     axes = tool.plot(tool.load(results)).axes[0]
     circles = {

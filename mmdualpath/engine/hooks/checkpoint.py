@@ -1,5 +1,6 @@
 """Checkpoints that outlive the kill of the run that writes them."""
 from collections import deque
+from pathlib import Path
 from typing import Any, Optional
 
 import torch
@@ -38,6 +39,13 @@ class ReliableCheckpointHook(CheckpointHook):
             raise ValueError(f'every_n_iters={every_n_iters} is negative.')
         super().__init__(*args, **kwargs)
         self.every_n_iters = every_n_iters
+
+    def before_train(self, runner: Runner) -> None:
+        """Clear away what a killed run left half written."""
+        super().before_train(runner)
+        if is_main_process():
+            for part in Path(self.out_dir).glob('.*.pth.*.part'):
+                part.unlink()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuse values that no training comes back from."""
