@@ -41,27 +41,28 @@ class Cell:
         backbone: Name of the frozen backbone.
         lr: Learning rate.
         frames: Frames of a clip.
+        longer: Times the epochs of the grid.
     """
     config: str
     backbone: str
     options: Mapping[str, Any] = field(default_factory=dict)
     lr: float = 5e-3
     frames: int = 8
+    longer: int = 1
 
     def but(self, **changes: Any) -> 'Cell':
         """The same cell with other options; ``__`` stands for a dot."""
-        lr, frames = changes.pop('lr',
-                                 self.lr), changes.pop('frames', self.frames)
+        own = {
+            k: changes.pop(k)
+            for k in ('lr', 'frames', 'longer') if k in changes
+        }
         changes = {k.replace('__', '.'): v for k, v in changes.items()}
-        return replace(
-            self, options={
-                **self.options,
-                **changes
-            }, lr=lr, frames=frames)
+        return replace(self, options={**self.options, **changes}, **own)
 
     def load(self, task: str, seed: int, work_dir: Path,
              grid: 'Grid') -> Config:
         """The whole config of one training."""
+        epochs = self.longer * grid.epochs
         cfg = Config.fromfile(CONFIGS / f'{self.config}.py')
         videos = dict(train=cfg.train_dataloader, test=cfg.test_dataloader)
         cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
@@ -84,9 +85,9 @@ class Cell:
             'train_dataloader.batch_size':
             32,
             'train_cfg.max_epochs':
-            grid.epochs,
+            epochs,
             'train_cfg.val_interval':
-            grid.epochs + 1,
+            epochs + 1,
             'optim_wrapper.optimizer.lr':
             self.lr,
             'randomness.seed':
@@ -98,10 +99,10 @@ class Cell:
             'work_dir':
             str(work_dir)
         })
-        warmup = 0.1 * grid.epochs
+        warmup = 0.1 * epochs
         cfg.param_scheduler[0].end = warmup
         cfg.param_scheduler[1].update(
-            begin=warmup, end=grid.epochs, T_max=grid.epochs - warmup)
+            begin=warmup, end=epochs, T_max=epochs - warmup)
         return cfg
 
 
@@ -296,6 +297,11 @@ ABLATIONS: Dict[str, Dict[str, Tuple[str, Dict[str, Any]]]] = {
             _FRAMES: None,
             **_ONE_PATH
         }),
+    },
+    'training time': {
+        label: (method, dict(longer=2) if '2 x' in label else {})
+        for method in ('AdaptFormer', 'ST-Adapter', 'DualPath')
+        for label in (method, f'{method}, 2 x')
     },
     'spatial frames': {
         'T_S = 1': ('DualPath', {
