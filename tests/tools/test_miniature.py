@@ -35,7 +35,12 @@ def place(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)
     grid = grids.Grid(
-        'tiny', videos=16, epochs=10, seeds=2, tasks=('motion', ))
+        'tiny',
+        videos=16,
+        epochs=10,
+        seeds=2,
+        ablation_seeds=1,
+        tasks=('motion', ))
     patch.setitem(grids.GRIDS, 'tiny', grid)
     subprocess.run(
         [sys.executable, ROOT / 'tools/data/render_digits.py', grid.data] +
@@ -181,7 +186,9 @@ def test_a_cell_trains_keeps_its_config_and_is_not_run_again(place):
         if found is not None and not found.requires_grad:
             assert torch.equal(found, value)
 
-    assert ('motion', 'DualPath', 0) in place.runs()
+    runs = place.runs()
+    assert len(
+        set(runs)) == len(runs) == len(grids.METHODS) + len(grids.cells())
     due = trainings.due(place)
     assert ('motion', 'DualPath', 0, 'tiny') not in due
     assert ('motion', 'DualPath', 1, 'tiny') in due
@@ -212,7 +219,8 @@ def content(**top1):
         date='2020-02-02',
         commits=['abc'],
         machine='a machine',
-        grid=dict(name='reduced', videos=1, epochs=1, seeds=3),
+        grid=dict(
+            name='reduced', videos=1, epochs=1, seeds=3, ablation_seeds=2),
         pretrained=dict(vit=80., swin=90.),
         rows=rows)
 

@@ -406,7 +406,8 @@ class Grid:
         name: What it is called.
         videos: Training videos.
         epochs: Over them.
-        seeds: Trainings of each cell.
+        seeds: Trainings of each method on a task.
+        ablation_seeds: Trainings of each other cell.
         tasks: Tasks of all methods.
         core: Methods that take part in all three tasks.
     """
@@ -414,6 +415,7 @@ class Grid:
     videos: int
     epochs: int
     seeds: int
+    ablation_seeds: int
     tasks: Tuple[str, ...]
     core: Tuple[str, ...] = ()
 
@@ -438,25 +440,34 @@ class Grid:
     def runs(self) -> List[Tuple[str, str, int]]:
         """Task, cell and seed of every training; ablations on motion.
 
-        Seed by seed, so that what is stopped early has something of all, and
-        Swin on other tasks than motion last.
+        Methods first, and Swin on other tasks than motion last.
         """
-        order = []
+        methods, ablations, late = [], [], []
         for seed in range(self.seeds):
             for name in cells():
-                tasks = ('motion', ) if name not in METHODS else tuple(
-                    TASKS) if name in self.core else self.tasks
-                order += [(task, name, seed) for task in tasks]
-        order.sort(key=lambda job: job[0] != 'motion' and 'Swin' in job[1])
-        return order
+                if name not in METHODS:
+                    if seed < self.ablation_seeds:
+                        ablations.append(('motion', name, seed))
+                    continue
+                for task in TASKS if name in self.core else self.tasks:
+                    later = task != 'motion' and 'Swin' in name
+                    (late if later else methods).append((task, name, seed))
+        return methods + ablations + late
 
 
-_GRIDS = (Grid(
+REDUCED = Grid(
     'reduced',
     videos=2500,
     epochs=3,
     seeds=3,
+    ablation_seeds=2,
     tasks=('motion', 'appearance'),
-    core=('DualPath', 'linear', 'full', 'AdaptFormer', 'ST-Adapter')),
-          Grid('full', videos=16000, epochs=6, seeds=5, tasks=tuple(TASKS)))
-GRIDS = {grid.name: grid for grid in _GRIDS}
+    core=('DualPath', 'linear', 'full', 'AdaptFormer', 'ST-Adapter'))
+FULL = Grid(
+    'full',
+    videos=16000,
+    epochs=6,
+    seeds=5,
+    ablation_seeds=5,
+    tasks=tuple(TASKS))
+GRIDS = {grid.name: grid for grid in (REDUCED, FULL)}

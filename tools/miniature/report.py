@@ -178,9 +178,11 @@ def markdown(content: Dict[str, Any]) -> str:
         'Written by `bash tools/miniature.sh`; not to be edited. '
         f'{content["date"]}, commit {", ".join(content["commits"])}, '
         f'{content["machine"]}. Grid "{grid["name"]}": {grid["videos"]} '
-        f'training videos, {grid["epochs"]} epochs, {grid["seeds"]} seeds; '
+        f'training videos, {grid["epochs"]} epochs, {grid["seeds"]} seeds '
+        f'of a method and {grid["ablation_seeds"]} of an ablation; '
         f'{runs} trainings of {len(GRIDS[grid["name"]].runs())}. Top-1 in per '
-        'cent over 800 test videos, mean ± standard deviation over the seeds. '
+        'cent over 800 test videos, mean ± standard deviation over the seeds, '
+        f'with their number if it is not {grid["seeds"]}. '
         'Still images of unseen digits, recognised by the frozen backbones '
         'before: ' +
         ', '.join(f'{name} {top1:.1f}'
