@@ -9,6 +9,7 @@ from mmengine.config import Config
 CONFIGS = Path(__file__).parents[2] / 'configs'
 TASKS = dict(motion=8, appearance=10, both=16)  # classes of each
 LENGTH = 48  # frames of a video
+BATCH = 16  # clips of a training step
 
 PRETRAIN_EPOCHS = 10
 BACKBONES = dict(
@@ -46,7 +47,7 @@ class Cell:
     config: str
     backbone: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    lr: float = 5e-3
+    lr: float = 3e-3
     frames: int = 8
     longer: int = 1
 
@@ -83,7 +84,7 @@ class Cell:
             **deepcopy(self.options), 'model.cls_head.num_classes':
             TASKS[task],
             'train_dataloader.batch_size':
-            32,
+            BATCH,
             'train_cfg.max_epochs':
             epochs,
             'train_cfg.val_interval':
@@ -303,6 +304,11 @@ ABLATIONS: Dict[str, Dict[str, Tuple[str, Dict[str, Any]]]] = {
         for method in ('AdaptFormer', 'ST-Adapter', 'DualPath')
         for label in (method, f'{method}, 2 x')
     },
+    'learning rate': {
+        f'{method}, {lr:g}': (method, {} if lr == 3e-3 else dict(lr=lr))
+        for method in ('AdaptFormer', 'ST-Adapter', 'DualPath')
+        for lr in (3e-3, 5e-3)
+    },
     'spatial frames': {
         'T_S = 1': ('DualPath', {
             _FRAMES: SPATIAL[1]
@@ -406,8 +412,7 @@ class Grid:
         name: What it is called.
         videos: Training videos.
         epochs: Over them.
-        seeds: Trainings of each method on a task.
-        ablation_seeds: Trainings of each other cell.
+        seeds: Trainings of each cell on a task.
         tasks: Tasks of all methods.
         core: Methods that take part in all three tasks.
     """
@@ -415,7 +420,6 @@ class Grid:
     videos: int
     epochs: int
     seeds: int
-    ablation_seeds: int
     tasks: Tuple[str, ...]
     core: Tuple[str, ...] = ()
 
@@ -446,8 +450,7 @@ class Grid:
         for seed in range(self.seeds):
             for name in cells():
                 if name not in METHODS:
-                    if seed < self.ablation_seeds:
-                        ablations.append(('motion', name, seed))
+                    ablations.append(('motion', name, seed))
                     continue
                 for task in TASKS if name in self.core else self.tasks:
                     later = task != 'motion' and 'Swin' in name
@@ -460,7 +463,6 @@ REDUCED = Grid(
     videos=2500,
     epochs=3,
     seeds=3,
-    ablation_seeds=2,
     tasks=('motion', 'appearance'),
     core=('DualPath', 'linear', 'full', 'AdaptFormer', 'ST-Adapter'))
 FULL = Grid(
@@ -468,6 +470,5 @@ FULL = Grid(
     videos=16000,
     epochs=6,
     seeds=5,
-    ablation_seeds=5,
     tasks=tuple(TASKS))
 GRIDS = {grid.name: grid for grid in (REDUCED, FULL)}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 import torch
-from grid import ABLATIONS, BACKBONES, GRIDS, METHODS, TASKS, Grid
+from grid import ABLATIONS, BACKBONES, BATCH, GRIDS, METHODS, TASKS, Grid
 from matplotlib.figure import Figure
 
 from mmdualpath.visualization.tradeoff import plot
@@ -178,8 +178,7 @@ def markdown(content: Dict[str, Any]) -> str:
         'Written by `bash tools/miniature.sh`; not to be edited. '
         f'{content["date"]}, commit {", ".join(content["commits"])}, '
         f'{content["machine"]}. Grid "{grid["name"]}": {grid["videos"]} '
-        f'training videos, {grid["epochs"]} epochs, {grid["seeds"]} seeds '
-        f'of a method and {grid["ablation_seeds"]} of an ablation; '
+        f'training videos, {grid["epochs"]} epochs, {grid["seeds"]} seeds; '
         f'{runs} trainings of {len(GRIDS[grid["name"]].runs())}. Top-1 in per '
         'cent over 800 test videos, mean ± standard deviation over the seeds, '
         f'with their number if it is not {grid["seeds"]}. '
@@ -189,7 +188,8 @@ def markdown(content: Dict[str, Any]) -> str:
                   for name, top1 in content['pretrained'].items()) + '.', '',
         'Multiply-adds are those of one clip; seconds of a training are the '
         'median, with as many trainings at a time as the machine has cores; '
-        'memory is the weights and what one training step of 32 clips makes.',
+        'memory is the weights and what one training step of '
+        f'{BATCH} clips makes.',
         '', '## Methods', '',
         '| method | motion | appearance | both | trainable | multiply-adds '
         '(M) | seconds | memory (MB) |', '|---' * 8 + '|'
