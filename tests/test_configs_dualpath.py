@@ -92,9 +92,9 @@ def test_recipe(name):
     adapters = temporal.adapters if temporal else []
     kinds = [a['type'] for a in adapters]
     pre = ['PreAdapter'] * ('ssv2' in name)
-    assert kinds in ([], [
-        'FramesetPositions', *pre, 'SerialAdapter', 'SerialAdapter'
-    ])
+    positions = 'FrameIndexPositions' if 'frame-index' in name \
+        else 'FramesetPositions'
+    assert kinds in ([], [positions, *pre, 'SerialAdapter', 'SerialAdapter'])
     assert all(a.get('width', 128) == 128 for a in adapters)
 
     end = cfg.train_cfg.max_epochs

@@ -223,6 +223,19 @@ def test_parameter_counts_in_millions(name, trainable, total):
                    for v in model.state_dict().values()) < 60e6
 
 
+def test_positions_of_the_dump_train_one_embedding_more():
+    """(N + 1) x d parameters, of a total that stays as it is."""
+    paper, dump = (
+        build_structure(Config.fromfile(CONFIGS / f'{name}.py').model)
+        for name in ('dualpath_vitb_ssv2', 'dualpath-frame-index_vitb_ssv2'))
+    total, trainable = ([
+        sum(p.numel() for p in model.parameters() if p.requires_grad or every)
+        for model in (paper, dump)
+    ] for every in (True, False))
+    assert total[1] == total[0]
+    assert trainable[1] == trainable[0] + (14 * 14 + 1) * 768
+
+
 def test_no_graph_break(tiny_clip):
     """One graph from the normalised inputs to the class scores."""
     model = MODELS.build(tiny_model(tiny_clip)).eval()
