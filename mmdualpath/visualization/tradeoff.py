@@ -2,8 +2,10 @@
 from typing import Iterable, List
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 from matplotlib.transforms import Bbox
 
 COLOURS = dict(paper='tab:gray', measured='tab:blue')
@@ -15,7 +17,9 @@ def areas(macs: Iterable[float], largest: float = 1500.) -> np.ndarray:
     return largest * macs / macs.max()
 
 
-def plot(points: List[dict], title: str = '') -> Figure:
+def plot(points: List[dict],
+         title: str = '',
+         largest: float = 1500.) -> Figure:
     """The points as circles with names.
 
     The area of a circle stands for the multiply-adds. Circles of source
@@ -23,15 +27,17 @@ def plot(points: List[dict], title: str = '') -> Figure:
 
     Args:
         points: Each with ``name``, ``trainable`` (parameters), ``macs``,
-            ``accuracy`` (per cent) and ``source``.
+            ``accuracy`` (per cent) and ``source``, and ``deviation`` (points
+            of accuracy) for a bar of one standard deviation.
         title: Title of the plot.
+        largest: Area of the largest circle, in square points.
     """
-    figure = Figure(figsize=(7.5, 5), layout='constrained')
+    figure = Figure(figsize=(8.5, 5.5), layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    x = np.array([p['trainable'] / 1e6 for p in points])
+    x = np.array([p['trainable'] for p in points], float)
     y = np.array([p['accuracy'] for p in points])
-    size = areas(p['macs'] for p in points)
+    size = areas((p['macs'] for p in points), largest)
     for source, colour in COLOURS.items():
         mine = np.array([p['source'] == source for p in points])
         axes.scatter(
@@ -53,17 +59,22 @@ def plot(points: List[dict], title: str = '') -> Figure:
                          facecolors='none' if source == 'paper' else colour,
                          edgecolors=colour,
                          label=source)
+    deviations = [p.get('deviation', 0.) for p in points]
+    if any(deviations):
+        axes.errorbar(
+            x, y, deviations, fmt='none', ecolor='0.3', elinewidth=0.8)
     axes.set_xscale('log')
     axes.margins(0.18, 0.14)
-    axes.set_xlabel('trainable parameters (millions)')
+    axes.set_xlabel('trainable parameters')
     axes.set_ylabel('top-1 accuracy (%)')
-    axes.xaxis.set_major_formatter('{x:g}')
+    axes.xaxis.set_major_formatter(EngFormatter(sep=''))
     axes.grid(alpha=0.2)
     axes.set_title(title)
-    axes.legend(
-        loc='lower right',
+    figure.legend(
+        loc='outside lower center',
+        ncols=len(COLOURS),
         title=f'largest circle: {_number(max(p["macs"] for p in points))} '
-        'G multiply-adds',
+        'multiply-adds',
         title_fontsize=8,
         fontsize=8)
     _name(axes, points, np.stack((x, y), 1), np.sqrt(size / np.pi))
@@ -72,18 +83,24 @@ def plot(points: List[dict], title: str = '') -> Figure:
 
 def _number(macs: float) -> str:
     giga = macs / 1e9
-    return f'{giga:,.0f}' if giga >= 100 else f'{giga:.3g}'
+    return f'{giga:,.0f} G' if giga >= 100 else \
+        f'{giga:.3g} G' if giga >= 1 else f'{macs / 1e6:.3g} M'
 
 
-def _name(axes, points: List[dict], places: np.ndarray,
+def _name(axes: Axes, points: List[dict], places: np.ndarray,
           radii: np.ndarray) -> None:
-    """Write each name where it covers least of what is there already."""
-    axes.figure.canvas.draw()
-    scale = axes.figure.dpi / 72
-    centres = axes.transData.transform(places)
-    taken = [Bbox.from_bounds(cx - 4, cy - 4, 8, 8)
-             for cx, cy in centres] + [axes.get_legend().get_window_extent()]
+    """Write each name where it covers least, with a line to its circle."""
+    figure = axes.figure
+    figure.canvas.draw()
+    figure.set_layout_engine('none')  # from here on nothing moves
     inside = axes.get_window_extent()
+    # Names cover circles rather than centres, and nothing rather than these.
+    taken = [
+        (Bbox.from_bounds(cx - reach, cy - reach, 2 * reach,
+                          2 * reach), weight)
+        for (cx, cy), radius in zip(axes.transData.transform(places), radii)
+        for reach, weight in ((4, 3.), (0.8 * radius * figure.dpi / 72, 0.3))
+    ]
     # Names of what was measured and of small circles first.
     order = sorted(
         range(len(points)),
@@ -91,31 +108,38 @@ def _name(axes, points: List[dict], places: np.ndarray,
     for i in order:
         best = None
         for angle in np.arange(0, 360, 30):
-            for reach in (2, 12, 24):
-                out = np.array(
+            for reach in (3, 12, 24, 40, 60):
+                way = np.round(
                     [np.cos(np.radians(angle)),
-                     np.sin(np.radians(angle))])
-                offset = out * (radii[i] + reach)
+                     np.sin(np.radians(angle))], 6)
                 text = axes.annotate(
                     points[i]['name'],
                     places[i],
-                    offset,
+                    way * (radii[i] + reach),
                     textcoords='offset points',
-                    ha=('center', 'left',
-                        'right')[int(np.sign(np.round(out[0], 2)))],
-                    va='center',
-                    fontsize=7)
-                box = text.get_window_extent()
-                cost = sum(_common(box, other) for other in taken)
+                    ha=('center', 'left', 'right')[int(np.sign(way[0]))],
+                    va=('center', 'bottom', 'top')[int(np.sign(way[1]))],
+                    fontsize=8)
+                box = text.get_window_extent().padded(2)
+                cost = sum(weight * _common(box, other)
+                           for other, weight in taken)
                 cost += 10 * (box.width * box.height - _common(box, inside))
-                cost += 4 * reach * scale  # rather close by
+                cost += 3 * reach * figure.dpi / 72  # rather close by
                 if best is None or cost < best[0]:
-                    if best is not None:
-                        best[1].remove()
-                    best = (cost, text, box)
-                else:
-                    text.remove()
-        taken.append(best[2])
+                    best = (cost, reach, box, text)
+                text.remove()
+        _, reach, box, text = best
+        axes.add_artist(text)
+        if reach > 3:
+            centre = axes.transData.transform(places[i])
+            end = np.clip(centre, box.min, box.max)
+            axes.annotate(
+                '',
+                places[i], (end - centre) * 72 / figure.dpi,
+                textcoords='offset points',
+                arrowprops=dict(
+                    arrowstyle='-', color='0.3', lw=0.5, shrinkA=0, shrinkB=0))
+        taken.append((box, 3.))
 
 
 def _common(a: Bbox, b: Bbox) -> float:

@@ -35,11 +35,7 @@ def place(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)
     grid = grids.Grid(
-        'tiny',
-        videos=16,
-        epochs=10,
-        seeds=2,
-        tasks=('motion', ))
+        'tiny', videos=16, epochs=10, seeds=2, tasks=('motion', ))
     patch.setitem(grids.GRIDS, 'tiny', grid)
     subprocess.run(
         [sys.executable, ROOT / 'tools/data/render_digits.py', grid.data] +
@@ -186,8 +182,7 @@ def test_a_cell_trains_keeps_its_config_and_is_not_run_again(place):
             assert torch.equal(found, value)
 
     runs = place.runs()
-    assert len(
-        set(runs)) == len(runs) == 2 * len(grids.cells())
+    assert len(set(runs)) == len(runs) == 2 * len(grids.cells())
     due = trainings.due(place)
     assert ('motion', 'DualPath', 0, 'tiny') not in due
     assert ('motion', 'DualPath', 1, 'tiny') in due

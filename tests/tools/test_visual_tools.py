@@ -1,4 +1,5 @@
 """The tools that draw, on tiny models and rendered videos."""
+import itertools
 import json
 import sys
 import threading
@@ -271,9 +272,10 @@ def test_tradeoff(results, monkeypatch, tmp_path):
         for c in axes.collections
         if len(c.get_offsets()) and c.get_sizes()[0] > 60
     }
-    assert len(circles[5., 60.].get_facecolors()) == 0  # hollow: the paper's
-    assert len(circles[6., 62.5].get_facecolors()) == 1
-    assert sorted(t.get_text() for t in axes.texts) == ['A', 'A', 'B']
+    assert len(circles[5e6, 60.].get_facecolors()) == 0  # hollow: the paper's
+    assert len(circles[6e6, 62.5].get_facecolors()) == 1
+    names = sorted(t.get_text() for t in axes.texts if t.get_text())
+    assert names == ['A', 'A', 'B']
     run(monkeypatch, 'plot_tradeoff.py', *results, '--out',
         tmp_path / 'plot.png')
     assert (tmp_path / 'plot.png').stat().st_size > 5000
@@ -297,3 +299,10 @@ def test_shipped_points_are_complete():
         points = tool.load([CONFIGS.parent / f'docs/tradeoff/{name}.json'])
         assert all(p['source'] == 'paper' for p in points)
         assert any(p['name'].startswith('DualPath') for p in points)
+        boxes = [
+            text.get_window_extent()
+            for text in tool.plot(points).axes[0].texts if text.get_text()
+        ]
+        assert len(boxes) == len(points)
+        assert not any(
+            a.overlaps(b) for a, b in itertools.combinations(boxes, 2))

@@ -465,10 +465,5 @@ REDUCED = Grid(
     seeds=3,
     tasks=('motion', 'appearance'),
     core=('DualPath', 'linear', 'full', 'AdaptFormer', 'ST-Adapter'))
-FULL = Grid(
-    'full',
-    videos=16000,
-    epochs=6,
-    seeds=5,
-    tasks=tuple(TASKS))
+FULL = Grid('full', videos=16000, epochs=6, seeds=5, tasks=tuple(TASKS))
 GRIDS = {grid.name: grid for grid in (REDUCED, FULL)}

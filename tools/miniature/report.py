@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from mmdualpath.visualization.tradeoff import plot
 
+TITLES = dict(vit='ViT', swin='Swin')
 DOCS = Path(__file__).parents[2] / 'docs/miniature'
 
 
@@ -82,6 +83,11 @@ class Table:
         top1 = self.of(name, task)['top1']
         return statistics.mean(top1) if top1 else float('-inf')
 
+    def deviation(self, name: str, task: str = 'motion') -> float:
+        """Standard deviation of top-1 over the seeds; 0 of a single one."""
+        top1 = self.of(name, task)['top1']
+        return statistics.stdev(top1) if len(top1) > 1 else 0.
+
     def best(self, names: Sequence[str], task: str = 'motion') -> str:
         """The cell of the highest mean."""
         return max(names, key=lambda name: self.mean(name, task))
@@ -91,7 +97,8 @@ class Table:
         top1 = self.of(name, task)['top1']
         if not top1:
             return 'not yet run'
-        spread = f' ± {statistics.stdev(top1):.1f}' if len(top1) > 1 else ''
+        spread = f' ± {self.deviation(name, task):.1f}' if len(
+            top1) > 1 else ''
         seeds = f' ({len(top1)})' if len(top1) < self.seeds else ''
         return f'{statistics.mean(top1):.1f}{spread}{seeds}'
 
@@ -189,8 +196,7 @@ def markdown(content: Dict[str, Any]) -> str:
         'Multiply-adds are those of one clip; seconds of a training are the '
         'median, with as many trainings at a time as the machine has cores; '
         'memory is the weights and what one training step of '
-        f'{BATCH} clips makes.',
-        '', '## Methods', '',
+        f'{BATCH} clips makes.', '', '## Methods', '',
         '| method | motion | appearance | both | trainable | multiply-adds '
         '(M) | seconds | memory (MB) |', '|---' * 8 + '|'
     ]
@@ -233,29 +239,30 @@ def markdown(content: Dict[str, Any]) -> str:
 
 def plot_ablations(table: Table) -> Figure:
     """All ablations side by side: means, and every seed as a dot."""
-    columns = 4
-    figure = Figure(
-        figsize=(13, 3 * -(-len(ABLATIONS) // columns)), layout='constrained')
-    grid = figure.subplots(-(-len(ABLATIONS) // columns), columns, sharey=True)
+    columns = 3
+    rows = -(-len(ABLATIONS) // columns)
+    figure = Figure(figsize=(13, 1.9 * rows), layout='constrained')
+    grid = figure.subplots(rows, columns, sharex=True)
     for axes in grid.flat[len(ABLATIONS):]:
         axes.set_axis_off()
-    for axes, (group, rows) in zip(grid.flat, ABLATIONS.items()):
-        for x, (label, (method, changes)) in enumerate(rows.items()):
+    for axes, (group, cells) in zip(grid.flat, ABLATIONS.items()):
+        for y, (label, (method, changes)) in enumerate(cells.items()):
             top1 = table.of(f'{group}: {label}' if changes else method)['top1']
             if top1:
-                axes.bar(
-                    x,
+                axes.barh(
+                    y,
                     statistics.mean(top1),
                     color='tab:gray' if changes else 'tab:blue',
                     alpha=0.5)
-                axes.plot([x] * len(top1), top1, 'k.', markersize=5)
-        axes.set_xticks(
-            range(len(rows)), [label.replace(' (', '\n(') for label in rows],
-            fontsize=8)
-        axes.axhline(100 / TASKS['motion'], color='k', lw=0.6, ls=':')
-        axes.set_title(f'{group}', fontsize=10)
-    for axes in grid[:, 0]:
-        axes.set_ylabel('top-1 on motion (%)')
+                axes.plot(top1, [y] * len(top1), 'k.', markersize=5)
+        axes.set_yticks(range(len(cells)), list(cells), fontsize=9)
+        axes.set_ylim(len(cells) - 0.4, -0.6)
+        axes.set_xlim(0, 100)
+        axes.tick_params(labelbottom=True, labelsize=9)
+        axes.axvline(100 / TASKS['motion'], color='k', lw=0.6, ls=':')
+        axes.set_title(group, fontsize=10)
+    figure.supxlabel('top-1 on motion (%); dotted: chance; blue: as in the '
+                     'table of methods')
     return figure
 
 
@@ -280,13 +287,16 @@ def report(content: Dict[str, Any], docs: Path) -> None:
                 dict(
                     name=name.replace(', Swin', ''),
                     accuracy=table.mean(name, task),
+                    deviation=table.deviation(name, task),
                     source='measured',
                     trainable=table.of(name, task)['trainable'],
                     macs=table.of(name, task)['macs']) for name in names
             ]
             if points:
-                plot(points, f'{task}, miniature {backbone}').savefig(
-                    docs / f'{task}_{backbone}.png', dpi=110)
+                title = f'{task}, miniature {TITLES[backbone]}'
+                plot(
+                    points, title, largest=500.).savefig(
+                        docs / f'{task}_{backbone}.png', dpi=110)
     plot_ablations(table).savefig(docs / 'ablations.png', dpi=110)
     print(f'Wrote {docs}.')
 
