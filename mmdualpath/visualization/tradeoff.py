@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 COLOURS = dict(paper='tab:gray', measured='tab:blue')
@@ -67,7 +67,9 @@ def plot(points: List[dict],
     axes.margins(0.18, 0.14)
     axes.set_xlabel('trainable parameters')
     axes.set_ylabel('top-1 accuracy (%)')
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=''))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.2)
     axes.set_title(title)
     figure.legend(
@@ -94,13 +96,13 @@ def _name(axes: Axes, points: List[dict], places: np.ndarray,
     figure.canvas.draw()
     figure.set_layout_engine('none')  # from here on nothing moves
     inside = axes.get_window_extent()
+    centres = axes.transData.transform(places)
+    pixels = radii * figure.dpi / 72
     # Names cover circles rather than centres, and nothing rather than these.
-    taken = [
-        (Bbox.from_bounds(cx - reach, cy - reach, 2 * reach,
-                          2 * reach), weight)
-        for (cx, cy), radius in zip(axes.transData.transform(places), radii)
-        for reach, weight in ((4, 3.), (0.8 * radius * figure.dpi / 72, 0.3))
-    ]
+    taken = [(Bbox.from_extents(x - reach, y - reach, x + reach,
+                                y + reach), weight)
+             for (x, y), radius in zip(centres, pixels)
+             for reach, weight in ((4, 3.), (0.8 * radius, 0.3))]
     # Names of what was measured and of small circles first.
     order = sorted(
         range(len(points)),
@@ -125,17 +127,20 @@ def _name(axes: Axes, points: List[dict], places: np.ndarray,
                            for other, weight in taken)
                 cost += 10 * (box.width * box.height - _common(box, inside))
                 cost += 3 * reach * figure.dpi / 72  # rather close by
+                ends = np.clip(centres, box.min, box.max)
+                gaps = np.hypot(*(ends - centres).T) - pixels
+                unclear = np.delete(gaps, i).min(initial=np.inf) < gaps[i] + 8
+                cost += 300 * unclear  # rather its own than another's
                 if best is None or cost < best[0]:
-                    best = (cost, reach, box, text)
+                    line = unclear or reach > 12
+                    best = (cost, line, ends[i], box, text)
                 text.remove()
-        _, reach, box, text = best
+        _, line, end, box, text = best
         axes.add_artist(text)
-        if reach > 3:
-            centre = axes.transData.transform(places[i])
-            end = np.clip(centre, box.min, box.max)
+        if line:
             axes.annotate(
                 '',
-                places[i], (end - centre) * 72 / figure.dpi,
+                places[i], (end - centres[i]) * 72 / figure.dpi,
                 textcoords='offset points',
                 arrowprops=dict(
                     arrowstyle='-', color='0.3', lw=0.5, shrinkA=0, shrinkB=0))
