@@ -136,6 +136,12 @@ def claims(table: Table) -> List[Tuple[str, str, str, str]]:
          motion, 'motion'),
         ('DualPath is ahead of ST-Adapter on motion', 'DualPath', 'ST-Adapter',
          'motion'),
+        ('the same on the Swin', 'DualPath, Swin', 'ST-Adapter, Swin',
+         'motion'),
+        ('the same after twice the training', 'training time: DualPath, 2 x',
+         'training time: ST-Adapter, 2 x', 'motion'),
+        ('the same on the task that needs both', 'DualPath', 'ST-Adapter',
+         'both'),
         ('DualPath is ahead of full fine-tuning on motion', 'DualPath', 'full',
          'motion'),
         ('the temporal path is needed', 'DualPath', 'paths: spatial alone',
@@ -150,11 +156,13 @@ def claims(table: Table) -> List[Tuple[str, str, str, str]]:
          'spatial frames: T_S = 1', 'motion'),
         ('larger framesets are better', 'frameset resolution: 128 pixels',
          'DualPath', 'motion'),
+        ('wider adapters are better', 'adapter width: width 64',
+         'adapter width: width 8', 'motion'),
         ('BAPAT is ahead of AdaptFormer', 'BAPAT', 'AdaptFormer', 'motion'),
         ('BAPAT is ahead of AdaptFormer, Swin', 'BAPAT, Swin',
          'AdaptFormer, Swin', 'motion'),
-        ('PATT on K and V is better than on Q', 'PATT', 'PATT on: Q',
-         'motion'),
+        *((f'PATT on K and V is better than on {on}', 'PATT', f'PATT on: {on}',
+           'motion') for on in 'QKV'),
     ]
     return [(claim, f'{a} against {b}, {task}', *table.ahead(a, b, task))
             for claim, a, b, task in rows]
