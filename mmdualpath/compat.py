@@ -14,11 +14,11 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def _stand_in_for_drn() -> None:
@@ -158,6 +158,33 @@ def _bfloat16_scores() -> None:
         setattr(BaseHead, name, functools.wraps(original)(in_float32))
 
 
+def _conv3d_in_bfloat16_on_cpu() -> None:
+    """torch 2.8 and 2.11 return noise as Conv3d's gradient in bfloat16.
+
+    On CPUs with bfloat16 instructions the gradient of the weight is wrong for
+    some sizes and layouts, without an error (related:
+    https://github.com/pytorch/pytorch/issues/169688). There ``nn.Conv3d`` is
+    computed in float32 and its output rounded. Goes with a torch whose
+    ``tests/test_compat.py`` passes without it.
+    """
+    convolve = nn.Conv3d._conv_forward
+
+    @functools.wraps(convolve)
+    def in_float(self: nn.Conv3d, input: Tensor, weight: Tensor,
+                 bias: Optional[Tensor]) -> Tensor:
+        dtype = torch.get_autocast_dtype('cpu') \
+            if torch.is_autocast_enabled('cpu') else input.dtype
+        if input.device.type != 'cpu' or dtype != torch.bfloat16:
+            return convolve(self, input, weight, bias)
+        with torch.autocast('cpu', enabled=False):
+            output = convolve(self, input.float(), weight.float(),
+                              None if bias is None else bias.float())
+        return output.to(dtype)
+
+    if not hasattr(convolve, '__wrapped__'):
+        nn.Conv3d._conv_forward = in_float
+
+
 def _distributed_on_cpu() -> None:
     """MMEngine 0.10.7 takes for granted that every process has a GPU.
 
@@ -291,6 +318,7 @@ def apply() -> None:
     _hue_on_numpy_2()
     _amp_on_cpu()
     _bfloat16_scores()
+    _conv3d_in_bfloat16_on_cpu()
     _distributed_on_cpu()
     _count_attention()
     _whole_files_or_none()

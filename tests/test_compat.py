@@ -161,3 +161,36 @@ def test_decord_reads_the_same_by_path(tmp_path):
     assert np.array_equal(
         got.get_batch(frames).asnumpy(),
         expected.get_batch(frames).asnumpy())
+
+
+@pytest.mark.parametrize('autocast', [False, True])
+@pytest.mark.parametrize('layout', ['contiguous', 'channels last'])
+@pytest.mark.parametrize('groups', [1, 24])
+def test_conv3d_learns_in_bfloat16_on_cpu(groups, layout, autocast):
+    """Output and gradients against float64, up to bfloat16's rounding."""
+    torch.manual_seed(0)
+    conv = torch.nn.Conv3d(24, 24, 3, padding=1, groups=groups)
+    x, out = torch.randn(2, 2, 24, 2, 16, 16)
+    if layout == 'channels last':
+        x, out = (
+            t.contiguous(memory_format=torch.channels_last_3d)
+            for t in (x, out))
+    x, exact = x.requires_grad_(), x.detach().double().requires_grad_()
+    weight, bias = (
+        p.detach().double().requires_grad_() for p in conv.parameters())
+    expected = torch.nn.functional.conv3d(
+        exact, weight, bias, padding=1, groups=groups)
+    expected.backward(out.double())
+
+    if autocast:
+        with torch.autocast('cpu', torch.bfloat16):
+            y = conv(x)
+    else:
+        y = conv.bfloat16()(x.bfloat16())
+    assert y.dtype == torch.bfloat16
+    y.backward(out.bfloat16())
+    for got, wanted in ((y, expected), (x.grad, exact.grad),
+                        (conv.weight.grad, weight.grad), (conv.bias.grad,
+                                                          bias.grad)):
+        error = (got.double() - wanted).norm() / wanted.norm()
+        assert error < 0.02
