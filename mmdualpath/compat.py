@@ -4,6 +4,7 @@
 that is at fault and the one it can go with. None of them changes what a
 correct call already did.
 """
+import atexit
 import functools
 import importlib
 import importlib.machinery
@@ -190,8 +191,10 @@ def _distributed_on_cpu() -> None:
 
     ``init_dist`` calls ``torch.cuda.set_device`` and keeps the config's nccl
     backend, and the runner hands ``device_ids`` to
-    ``DistributedDataParallel``, which refuses them for a model on CPU. Goes
-    with an MMEngine that asks for the device first.
+    ``DistributedDataParallel``, which refuses them for a model on CPU. Nor
+    does it leave the process group at the end, where torch 2.11 with gloo now
+    and then aborts a process that had finished. Goes with an MMEngine that
+    asks for the device first and cleans up.
     """
     if torch.cuda.is_available():
         return
@@ -200,6 +203,11 @@ def _distributed_on_cpu() -> None:
 
     def init_dist_gloo(backend: str, init_backend: str = 'torch', **kwargs):
         torch.distributed.init_process_group(backend='gloo', **kwargs)
+        atexit.register(leave)
+
+    def leave():
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
     utils._init_dist_pytorch = init_dist_gloo
 

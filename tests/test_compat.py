@@ -1,4 +1,5 @@
 """What upstream breaks works with the package imported."""
+import os
 import pickle
 import subprocess
 import sys
@@ -194,3 +195,27 @@ def test_conv3d_learns_in_bfloat16_on_cpu(groups, layout, autocast):
                                                           bias.grad)):
         error = (got.double() - wanted).norm() / wanted.norm()
         assert error < 0.02
+
+
+def test_processes_leave_their_group_at_the_end(tmp_path):
+    """What is registered first runs last."""
+    (tmp_path / 'leave.py').write_text('''
+import atexit
+import torch.distributed as dist
+atexit.register(lambda: print(f"in a group: {dist.is_initialized()}"))
+import mmdualpath
+from mmengine.dist import init_dist
+init_dist("pytorch", backend="nccl")
+dist.barrier()
+print(f"before: {dist.is_initialized()}")
+''')
+    run = subprocess.run([
+        sys.executable, '-m', 'torch.distributed.run', '--standalone',
+        '--nproc_per_node=2', tmp_path / 'leave.py'
+    ],
+                         env=dict(os.environ, CUDA_VISIBLE_DEVICES=''),
+                         capture_output=True,
+                         text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count('before: True') == 2
+    assert run.stdout.count('in a group: False') == 2
