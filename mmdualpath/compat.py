@@ -12,6 +12,7 @@ import importlib.util
 import os
 import pickle
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -192,9 +193,11 @@ def _distributed_on_cpu() -> None:
     ``init_dist`` calls ``torch.cuda.set_device`` and keeps the config's nccl
     backend, and the runner hands ``device_ids`` to
     ``DistributedDataParallel``, which refuses them for a model on CPU. Nor
-    does it leave the process group at the end, where torch 2.11 with gloo now
-    and then aborts a process that had finished. Goes with an MMEngine that
-    asks for the device first and cleans up.
+    does it leave the process group at the end. Then a thread of gloo that
+    still lets go of a tensor, and needs the interpreter for it, aborts the
+    process that had finished; half a second is what it gets
+    (https://github.com/pytorch/pytorch/pull/179291). Goes with an MMEngine
+    that asks for the device first and a torch that waits for its threads.
     """
     if torch.cuda.is_available():
         return
@@ -207,6 +210,7 @@ def _distributed_on_cpu() -> None:
 
     def leave():
         if torch.distributed.is_initialized():
+            time.sleep(0.5)
             torch.distributed.destroy_process_group()
 
     utils._init_dist_pytorch = init_dist_gloo
