@@ -166,8 +166,8 @@ def _conv3d_in_bfloat16_on_cpu() -> None:
     On CPUs with bfloat16 instructions the gradient of the weight is wrong for
     some sizes and layouts, without an error (related:
     https://github.com/pytorch/pytorch/issues/169688). There ``nn.Conv3d`` is
-    computed in float32 and its output rounded. Goes with a torch whose
-    ``tests/test_compat.py`` passes without it.
+    computed in float32 and its output rounded. Goes with a torch that gets
+    these gradients right.
     """
     convolve = nn.Conv3d._conv_forward
 
@@ -183,8 +183,7 @@ def _conv3d_in_bfloat16_on_cpu() -> None:
                               None if bias is None else bias.float())
         return output.to(dtype)
 
-    if not hasattr(convolve, '__wrapped__'):
-        nn.Conv3d._conv_forward = in_float
+    nn.Conv3d._conv_forward = in_float
 
 
 def _distributed_on_cpu() -> None:

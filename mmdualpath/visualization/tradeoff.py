@@ -110,10 +110,10 @@ def _name(axes: Axes, points: List[dict], places: np.ndarray,
     for i in order:
         best = None
         for angle in np.arange(0, 360, 30):
+            way = np.round(
+                [np.cos(np.radians(angle)),
+                 np.sin(np.radians(angle))], 6)
             for reach in (3, 12, 24, 40, 60):
-                way = np.round(
-                    [np.cos(np.radians(angle)),
-                     np.sin(np.radians(angle))], 6)
                 text = axes.annotate(
                     points[i]['name'],
                     places[i],

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import CONFIGS, load_tool, on_rendered_videos, shrink
+from matplotlib.collections import LineCollection
 from mmaction.apis import init_recognizer
 from mmengine.config import Config
 from PIL import Image
@@ -279,6 +280,26 @@ def test_tradeoff(results, monkeypatch, tmp_path):
     run(monkeypatch, 'plot_tradeoff.py', *results, '--out',
         tmp_path / 'plot.png')
     assert (tmp_path / 'plot.png').stat().st_size > 5000
+
+
+def test_tradeoff_deviations():
+    tool = load_tool('plot_tradeoff.py')
+    points = [
+        dict(
+            name=name,
+            trainable=trainable,
+            macs=1e7,
+            accuracy=60.,
+            deviation=deviation,
+            source='measured')
+        for name, trainable, deviation in (('A', 1e4, 2.5), ('B', 1e5, 0.))
+    ]
+    bars, = (
+        c for c in tool.plot(points).axes[0].collections
+        if isinstance(c, LineCollection))
+    assert [[list(end) for end in bar]
+            for bar in bars.get_segments()] == [[[1e4, 57.5], [1e4, 62.5]],
+                                                [[1e5, 60.], [1e5, 60.]]]
 
 
 def test_tradeoff_mistakes(results):
