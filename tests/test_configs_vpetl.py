@@ -11,7 +11,7 @@ from mmengine.registry import TRANSFORMS, init_default_scope
 from mmpretrain.structures import DataSample
 
 from mmdualpath.models.backbones.frozen import digest
-from mmdualpath.structure import build_structure
+from mmdualpath.analysis.structure import build_structure
 
 ROOT = Path(__file__).parents[1] / 'configs'
 CONFIGS = sorted(

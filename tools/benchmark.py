@@ -54,9 +54,9 @@ from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
 import mmdualpath  # noqa: F401
-from mmdualpath.complexity import count_macs, count_params, view_of
-from mmdualpath.memory import bytes_of, peak_bytes, without_values
-from mmdualpath.structure import build_structure, without_weights
+from mmdualpath.analysis.complexity import count_macs, count_params, view_of
+from mmdualpath.analysis.memory import bytes_of, peak_bytes, without_values
+from mmdualpath.analysis.structure import build_structure, without_weights
 
 OURS = Path(__file__).parents[1] / 'configs'
 STOCK = Path(mmaction.__file__).parent / '.mim/configs/recognition'

@@ -24,8 +24,8 @@ from rich.progress import track
 from rich.table import Table
 
 import mmdualpath  # noqa: F401
-from mmdualpath.complexity import count_macs, count_params, test_views, view_of
-from mmdualpath.structure import build_structure
+from mmdualpath.analysis.complexity import count_macs, count_params, test_views, view_of
+from mmdualpath.analysis.structure import build_structure
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 

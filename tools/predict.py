@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlparse
 
 import numpy as np
 
-from mmdualpath.inference import (VideoInferencer, find_videos, open_video,
+from mmdualpath.apis.inference import (VideoInferencer, find_videos, open_video,
                                   prediction_at, webcam_frames, write_json)
 from mmdualpath.visualization.pictures import (draw_lines, save, timeline,
                                                write_video)

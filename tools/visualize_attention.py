@@ -20,7 +20,7 @@ from mmaction.registry import DATASETS
 from mmengine.config import Config, DictAction
 from torch import Tensor, nn
 
-from mmdualpath.inference import VideoInferencer, find_videos, open_video
+from mmdualpath.apis.inference import VideoInferencer, find_videos, open_video
 from mmdualpath.models.backbones import AdaptedBackbone
 from mmdualpath.visualization import views_of, without_adapters
 from mmdualpath.visualization.pictures import save, sheet, write_video

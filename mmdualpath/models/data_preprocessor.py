@@ -8,7 +8,7 @@ from mmaction.utils import SampleList
 from mmengine.model import stack_batch
 from torch import Tensor
 
-from mmdualpath.framesets import Size, grid_framesets, spatial_indices
+from ..framesets import Size, grid_framesets, spatial_indices
 
 
 @MODELS.register_module()

@@ -7,7 +7,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 
-from mmdualpath.structure import build_structure
+from mmdualpath.analysis.structure import build_structure
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 ADAPTER = dict(width=8)

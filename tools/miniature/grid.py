@@ -305,7 +305,8 @@ ABLATIONS: Dict[str, Dict[str, Tuple[str, Dict[str, Any]]]] = {
         for label in (method, f'{method}, 2 x')
     },
     'learning rate': {
-        f'{method}, {lr:g}': (method, {} if lr == 3e-3 else dict(lr=lr))
+        f'{method}, {lr:g}':
+        (method, {} if lr == METHODS[method].lr else dict(lr=lr))
         for method in ('AdaptFormer', 'ST-Adapter', 'DualPath')
         for lr in (3e-3, 5e-3)
     },

@@ -33,9 +33,9 @@ from mmengine.runner import Runner
 from rich.progress import track
 
 import mmdualpath  # noqa: F401
-from mmdualpath.complexity import count_macs, count_params, view_of
-from mmdualpath.memory import bytes_of, peak_bytes
-from mmdualpath.structure import build_structure, without_weights
+from mmdualpath.analysis.complexity import count_macs, count_params, view_of
+from mmdualpath.analysis.memory import bytes_of, peak_bytes
+from mmdualpath.analysis.structure import build_structure, without_weights
 
 Job = Tuple[str, str, int, str]  # task, cell, seed, grid
 

@@ -11,7 +11,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from torch import Tensor
 
-from mmdualpath.framesets import Size, grid_framesets, spatial_indices
+from ...framesets import Size, grid_framesets, spatial_indices
 
 
 @TRANSFORMS.register_module()

@@ -52,8 +52,8 @@ class AttentionPictureHook(Hook):
         if runner.iter % self.interval or not is_main_process():
             return
         # matplotlib is loaded when there is something to draw
-        from mmdualpath.visualization.pictures import as_image, sheet
-        from mmdualpath.visualization.sheets import (attention_rows,
+        from ...visualization.pictures import as_image, sheet
+        from ...visualization.sheets import (attention_rows,
                                                      model_sections,
                                                      path_inputs)
         model = runner.model

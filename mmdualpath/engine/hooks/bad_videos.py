@@ -8,7 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
-from mmdualpath.datasets.video_dataset import ReliableVideoDataset
+from ...datasets.video_dataset import ReliableVideoDataset
 
 
 def video_datasets(dataset: Dataset) -> Iterator[ReliableVideoDataset]:

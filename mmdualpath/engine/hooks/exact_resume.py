@@ -6,8 +6,8 @@ from mmengine.hooks import DistSamplerSeedHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from mmdualpath.datasets.randomness import seed_all
-from mmdualpath.datasets.sampler import ResumableSampler
+from ...datasets.randomness import seed_all
+from ...datasets.sampler import ResumableSampler
 
 PROGRESS = 'progress'
 

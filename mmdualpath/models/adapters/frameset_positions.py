@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from mmdualpath.framesets import Size, to_pair
+from ...framesets import Size, to_pair
 from ..positions import sincos_nd
 from .base import Adapter, Site
 

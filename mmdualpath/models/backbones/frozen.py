@@ -12,7 +12,7 @@ from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmdualpath.compat import float_drop_probs
+from ...compat import float_drop_probs
 from ..weights import load_pretrained
 
 

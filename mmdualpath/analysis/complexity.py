@@ -12,7 +12,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .models.adapters import Adapter
+from ..models.adapters import Adapter
 
 CROPS = dict(ThreeCrop=3, TenCrop=10)
 

@@ -6,9 +6,9 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.checkpoint import checkpoint
 
-from mmdualpath.memory import bytes_of, peak_bytes, without_values
+from mmdualpath.analysis.memory import bytes_of, peak_bytes, without_values
+from mmdualpath.analysis.structure import build_structure
 from mmdualpath.models.backbones import share
-from mmdualpath.structure import build_structure
 
 KB = 250  # floats
 

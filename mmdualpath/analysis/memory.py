@@ -71,7 +71,7 @@ def without_values(model: nn.Module, device: str = 'cpu') -> nn.Module:
     modules share stay shared.
 
     Args:
-        model: From :func:`mmdualpath.structure.build_structure`.
+        model: From :func:`mmdualpath.analysis.structure.build_structure`.
         device: Where it seems to lie.
     """
     made = {}

@@ -6,7 +6,7 @@ import torch
 from mmaction.apis import inference_recognizer, init_recognizer
 from tiny_training import make_config
 
-from mmdualpath.inference import (FrameBuffer, VideoInferencer, find_videos,
+from mmdualpath.apis.inference import (FrameBuffer, VideoInferencer, find_videos,
                                   open_video, prediction_at, sliding_windows)
 
 
