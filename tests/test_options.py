@@ -143,7 +143,7 @@ def test_any_value_works_or_is_named(case, value):
     try:
         registry.build(cfg)
     except ValueError as error:
-        assert re.search(f'{option}|No parameter of|one transform',
+        assert re.search(f'{option}|No parameter of|one transform|stands at',
                          str(error)), error
     except FileNotFoundError:
         assert name == 'ReliableVideoDataset'

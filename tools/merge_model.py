@@ -19,7 +19,7 @@ from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
 import mmdualpath  # noqa: F401
-from mmdualpath.models import AdaptedBackbone, FrozenBackbone
+from mmdualpath.models import AdaptedBackbone, FrozenBackbone, views_of
 from mmdualpath.models.backbones.frozen import tensors_of
 from mmdualpath.models.weights import read_file, write_checkpoint
 
@@ -50,18 +50,18 @@ def load_config(path: str) -> Config:
     return cfg
 
 
-def views_of(model: nn.Module) -> Iterator[Tuple[str, AdaptedBackbone]]:
+def adapted_views(model: nn.Module) -> Iterator[Tuple[str, AdaptedBackbone]]:
     """Every view of the frozen backbone, with its prefix."""
-    for name, part in model.named_modules():
-        if isinstance(part, AdaptedBackbone):
-            yield f'{name}.' if name else '', part
+    for path, view in views_of(model.backbone).items():
+        yield ('backbone.' if view is model.backbone else
+               f'backbone.{path}.'), view
 
 
 def frozen_tensors(model: nn.Module) -> Dict[str, Tensor]:
     """The tensors that ``state_dict`` leaves out, by their full names."""
     return {
         prefix + name: tensor
-        for prefix, view in views_of(model)
+        for prefix, view in adapted_views(model)
         for name, tensor in tensors_of(view) if name in view.frozen_names()
     }
 
@@ -79,7 +79,7 @@ def merge(config: str, checkpoint: str, out: Path) -> None:
     published = FrozenBackbone.build(frozen_config(cfg)).module.state_dict()
     seen = {
         base
-        for _, view in views_of(model)
+        for _, view in adapted_views(model)
         for base in view.shared_names().values()
     }
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ def split(config: str, merged: str, out_dir: Path) -> None:
     model = MODELS.build(cfg.model)
     load_state_dict(model, content['state_dict'], strict=True)
     backbone = dict(content['backbone'])
-    for prefix, view in views_of(model):
+    for prefix, view in adapted_views(model):
         backbone.update({
             base: content['state_dict'][prefix + name]
             for name, base in view.shared_names().items()

@@ -21,8 +21,8 @@ from mmengine.config import Config, DictAction
 from torch import Tensor, nn
 
 from mmdualpath.apis.inference import VideoInferencer, find_videos, open_video
-from mmdualpath.models.backbones import AdaptedBackbone
-from mmdualpath.visualization import views_of, without_adapters
+from mmdualpath.models.backbones import AdaptedBackbone, views_of
+from mmdualpath.visualization import without_adapters
 from mmdualpath.visualization.pictures import save, sheet, write_video
 from mmdualpath.visualization.sheets import (attention_frames, attention_rows,
                                              model_sections, path_inputs)

@@ -3,7 +3,7 @@
 Multiply-adds are those of matrix products, convolutions and attention; one
 multiply-add is two FLOPs.
 """
-import re
+import copy
 from collections import Counter
 from typing import Dict, Optional, Tuple
 
@@ -12,7 +12,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..models.adapters import Adapter
+from ..models.backbones import strip, views_of
 
 CROPS = dict(ThreeCrop=3, TenCrop=10)
 
@@ -59,16 +59,6 @@ def view_of(cfg: Config) -> Tensor:
     return torch.empty(shape, device='meta')
 
 
-def parts_of(model: nn.Module) -> Dict[str, nn.Module]:
-    """Modules whose counts are shown one by one: paths, or the backbone."""
-    paths = getattr(model.backbone, 'paths', None)
-    parts = {
-        p: getattr(model.backbone, p)
-        for p in paths
-    } if paths else dict(backbone=model.backbone)
-    return dict(**parts, head=model.cls_head)
-
-
 def count_params(model: nn.Module) -> Counter:
     """Parameters by ``trainable`` and ``total``."""
     counts = Counter()
@@ -79,32 +69,30 @@ def count_params(model: nn.Module) -> Counter:
 
 
 def count_macs(model: nn.Module, inputs: Tensor) -> Dict[str, Dict[str, int]]:
-    """Multiply-adds of each part, adapters apart from the frozen backbone."""
-    adapters = {
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, Adapter)
-    }
+    """Multiply-adds of each path and the head for one view.
+
+    ``frozen`` is what the backbone takes without adapters, ``adapters`` what
+    it takes more with them: their own products, and those of the backbone
+    with the tokens, keys and values that they add.
+    """
+    bare = copy.deepcopy(model)
+    for view in views_of(bare.backbone).values():
+        strip(view)
+    whole, without = _macs_of(model, inputs), _macs_of(bare, inputs)
+    macs = {}
+    for path, view in views_of(model.backbone).items():
+        name = next(n for n, m in model.named_modules() if m is view)
+        macs[path] = dict(
+            frozen=without[name], adapters=whole[name] - without[name])
+    return dict(macs, head=dict(head=whole['cls_head']))
+
+
+def _macs_of(model: nn.Module, inputs: Tensor) -> Counter:
+    """Multiply-adds of every module by its name."""
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         model.eval()(inputs, stage='head')
-    by_module = {
-        re.sub(r'^[^.]+\.?', '', name): sum(ops.values()) // 2
+    return Counter({
+        name.partition('.')[2]: sum(ops.values()) // 2
         for name, ops in counter.get_flop_counts().items()
-    }
-
-    def own(name: str) -> int:
-        """An adapter's count, less what it wraps."""
-        return by_module.get(name, 0) - by_module.get(f'{name}.base', 0)
-
-    macs = {}
-    for part, module in parts_of(model).items():
-        prefix = next(n for n, m in model.named_modules() if m is module)
-        total = by_module.get(prefix, 0)
-        adapted = sum(
-            own(name) for name in adapters if name.startswith(prefix + '.'))
-        if part == 'head':
-            macs[part] = dict(head=total)
-        else:
-            macs[part] = dict(frozen=total - adapted, adapters=adapted)
-    return macs
+    })

@@ -5,13 +5,18 @@ import torch
 from torch import Tensor
 
 
-def sincos(positions: Tensor, dims: int, max_period: float = 1e4) -> Tensor:
+def sincos(positions: Tensor,
+           dims: int,
+           max_period: float = 1e4,
+           interleaved: bool = False) -> Tensor:
     """The sinusoids of "Attention is all you need" at real positions.
 
     Args:
         positions: ``(...)``, any real numbers.
         dims: Even number of channels, half sines and half cosines.
         max_period: Wavelength of the slowest channel over 2 pi.
+        interleaved: Whether sines and cosines alternate, otherwise all sines
+            come first.
 
     Returns:
         ``(..., dims)``.
@@ -19,7 +24,8 @@ def sincos(positions: Tensor, dims: int, max_period: float = 1e4) -> Tensor:
     half = torch.arange(
         dims // 2, dtype=torch.float64, device=positions.device)
     angles = positions.double()[..., None] / max_period**(2 * half / dims)
-    return torch.cat((angles.sin(), angles.cos()), -1)
+    waves = torch.stack((angles.sin(), angles.cos()), -1 if interleaved else -2)
+    return waves.flatten(-2)
 
 
 def sincos_nd(positions: Sequence[Tensor], dims: int) -> Tensor:

@@ -1,8 +1,8 @@
-"""Pictures of framesets and attention. Nothing else imports this package."""
-from .attention import (AttentionRecorder, attention_maps, attention_weights,
-                        recorded, rollout, views_of, without_adapters)
+"""Pictures of framesets, attention, predictions and trade-offs."""
+from .attention import (AttentionRecorder, attention_maps, recorded, rollout,
+                        without_adapters)
 
 __all__ = [
-    'AttentionRecorder', 'attention_maps', 'attention_weights', 'recorded',
-    'rollout', 'views_of', 'without_adapters'
+    'AttentionRecorder', 'attention_maps', 'recorded', 'rollout',
+    'without_adapters'
 ]

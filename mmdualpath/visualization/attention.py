@@ -17,33 +17,13 @@ from contextlib import contextmanager
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import torch
-from mmaction.models.backbones.swin import get_window_size
-from mmpretrain.models.utils import ShiftWindowMSA
 from torch import Tensor, nn
 
-from ..models.adapters.attention import (LAYOUTS, AttentionAdapter,
-                                         AttentionInputs)
-from ..models.adapters.base import Adapter, Site
-from ..models.backbones.adapted import AdaptedBackbone
-from ..models.backbones.frozen import FrozenBackbone, tensors_of
-from ..models.backbones.sites import blocks_of, sites_of
-
-
-def attention_weights(inputs: AttentionInputs,
-                      scale: Optional[float] = None) -> Tensor:
-    """softmax(scale * q k^T + bias), ``(B, H, N, M)`` in float32.
-
-    Args:
-        inputs: Queries, keys and bias.
-        scale: Factor of the products; None is ``D**-0.5``.
-    """
-    q, k, _, bias = inputs
-    scale = q.shape[-1]**-0.5 if scale is None else scale
-    scores = scale * (q.float() @ k.float().mT)
-    if bias is not None:
-        scores = scores.unflatten(0, (-1, len(bias))) + bias
-        scores = scores.flatten(0, 1)
-    return scores.softmax(-1)
+from ..models.adapters.attention import AttentionAdapter
+from ..models.adapters.base import Adapter
+from ..models.backbones import AdaptedBackbone, FrozenBackbone
+from ..models.backbones.frozen import tensors_of
+from ..models.sites import Site, Windows, blocks_of, resolve, sites_of
 
 
 class AttentionRecorder(AttentionAdapter):
@@ -61,9 +41,8 @@ class AttentionRecorder(AttentionAdapter):
 
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """As the module itself."""
-        scale = LAYOUTS[type(self.attention)].scale(self.attention)
-        self.weights = attention_weights(
-            self.inputs(x, *args, **kwargs), scale)
+        scale = self.site.layout.scale(self.attention)
+        self.weights = self.inputs(x, *args, **kwargs).weights(scale)
         return self.base(x, *args, **kwargs)
 
 
@@ -73,11 +52,11 @@ class BlockRecorder(nn.Module):
     Args:
         base: The block, adapters included.
         attention: Recorder of its attention.
-        windows: Module that holds the window's size and shift, or None.
+        windows: How its map is cut into windows, if it is.
     """
 
     def __init__(self, base: nn.Module, attention: AttentionRecorder,
-                 windows: Optional[nn.Module]) -> None:
+                 windows: Optional[Windows]) -> None:
         super().__init__()
         self.base = base
         self.attention = attention
@@ -87,8 +66,7 @@ class BlockRecorder(nn.Module):
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """As the block itself."""
         if self.windows is not None:
-            # (B, N, C) and (H, W) in Swin, (B, T, H, W, C) in Video Swin
-            self.size = tuple(args[0] if x.dim() == 3 else x.shape[1:-1])
+            self.size = self.windows.size(x, *args, **kwargs)
         return self.base(x, *args, **kwargs)
 
     def class_token(self) -> Tensor:
@@ -143,43 +121,7 @@ class BlockRecorder(nn.Module):
         return self.attention.weights.shape[2] - prompts
 
     def _index(self, device: torch.device) -> Tensor:
-        size, owner = self.size, self.windows
-        if isinstance(owner, ShiftWindowMSA):
-            shift = owner.shift_size
-            if min(size) == owner.window_size and not owner.pad_small_map:
-                shift = 0
-            window, shift = (owner.window_size, ) * 2, (shift, ) * 2
-        else:
-            window, shift = get_window_size(size, owner.window_size,
-                                            owner.shift_size)
-        return window_index(size, window, shift).to(device)
-
-
-def window_index(size: Sequence[int], window: Sequence[int],
-                 shift: Sequence[int]) -> Tensor:
-    """Which tokens of a map lie in each padded and shifted window.
-
-    Args:
-        size: Tokens of the map along each axis.
-        window: Tokens of a window along each axis.
-        shift: Tokens the map is rolled back along each axis.
-
-    Returns:
-        ``(W, n)``: numbers of the n tokens of each of the W windows in the
-        flattened map, -1 for padding.
-    """
-    number = torch.arange(torch.Size(size).numel()).view(*size)
-    padding = []
-    for s, w in zip(reversed(size), reversed(window)):
-        padding += [0, -s % w]
-    number = nn.functional.pad(number, padding, value=-1)
-    axes = tuple(range(number.dim()))
-    number = number.roll([-s for s in shift], axes)
-    for axis, w in reversed(list(zip(axes, window))):
-        number = number.unflatten(axis, (-1, w))
-    # (n0, w0, n1, w1, ...) -> (n0, n1, ..., w0, w1, ...)
-    number = number.permute(*(2 * a for a in axes), *(2 * a + 1 for a in axes))
-    return number.flatten(0, len(axes) - 1).flatten(1)
+        return self.windows.index(_bare(self.base), self.size).to(device)
 
 
 @contextmanager
@@ -197,32 +139,41 @@ def recorded(network: nn.Module,
 
     Raises:
         ValueError: If there is no such block, or it has no softmax attention
-            that ``LAYOUTS`` knows.
+            that the table of sites knows.
     """
-    places = blocks_of(network)
+    places, row = blocks_of(network), sites_of(network)
     wrong = [b for b in blocks if not -len(places) <= b < len(places)]
     if wrong:
         raise ValueError(f'blocks={list(blocks)}: the network has '
                          f'{len(places)} blocks, {wrong} are not among them.')
+    msa = row.places.get('msa')
+    if msa is None or msa.layout is None:
+        raise ValueError(f'{type(network).__name__} has no attention whose '
+                         'weights the table of sites knows how to compute.')
     recorders, undo = {}, []
     try:
         for number in sorted({b % len(places) for b in blocks}):
             holder, key = places[number]
             block = getattr(holder, key)
-            parent, name = _attention_of(block)
-            windows = None
-            if sites_of(network).windows:
-                windows = parent if isinstance(
-                    parent, ShiftWindowMSA) else _bare(block)
+            parent, name = _attention_of(block, msa.path)
             base = getattr(parent, name)
             layer = base.attention if isinstance(base,
                                                  AttentionAdapter) else base
+            if type(layer).__name__ != msa.layout.module:
+                raise ValueError(
+                    f'The attention of block {number} of '
+                    f'{type(network).__name__} is a {type(layer).__name__}; '
+                    f'its row in the table of sites knows '
+                    f'{msa.layout.module}.')
             recorder = AttentionRecorder(
                 base,
-                Site('msa', layer.proj.out_features, number, len(places),
-                     getattr(network, 'num_extra_tokens', 0), windows
-                     is not None))
-            recorders[number] = BlockRecorder(block, recorder, windows)
+                Site(
+                    'msa',
+                    dims=0,
+                    block=number,
+                    extra_tokens=row.extra_tokens(network),
+                    layout=msa.layout))
+            recorders[number] = BlockRecorder(block, recorder, row.windows)
             undo += [(parent, name, base), (holder, key, block)]
             setattr(parent, name, recorder)
             setattr(holder, key, recorders[number])
@@ -232,16 +183,14 @@ def recorded(network: nn.Module,
             setattr(parent, name, module)
 
 
-def _attention_of(block: nn.Module) -> Tuple[nn.Module, str]:
-    for parent in block.modules():
-        if isinstance(parent, AttentionAdapter):
-            continue  # what it wraps is recorded around it
-        for name, child in parent.named_children():
-            if isinstance(child, AttentionAdapter) or type(child) in LAYOUTS:
-                return parent, name
-    known = ', '.join(cls.__name__ for cls in LAYOUTS)
-    raise ValueError(f'{type(block).__name__} has no attention whose weights '
-                     f'are known how to compute; known are {known}.')
+def _attention_of(block: nn.Module, path: str) -> Tuple[nn.Module, str]:
+    """Where the attention is called, adapters that own the call included."""
+    parent, name = resolve(block, path)
+    module = getattr(parent, name)
+    while hasattr(module, 'base') and not isinstance(module,
+                                                     AttentionAdapter):
+        parent, name, module = module, 'base', module.base
+    return parent, name
 
 
 def _bare(block: nn.Module) -> nn.Module:
@@ -298,7 +247,9 @@ def attention_maps(view: nn.Module,
             size = blocks[last].size
     finally:
         view.train(training)
-    return maps.unflatten(-1, size or _map_size(network, maps, images))
+    if size is None:
+        size = sites_of(network).map_size(network, maps.shape[-1], images)
+    return maps.unflatten(-1, size)
 
 
 def _rolled(blocks: Mapping[int, BlockRecorder]) -> Tensor:
@@ -312,17 +263,6 @@ def _rolled(blocks: Mapping[int, BlockRecorder]) -> Tensor:
     extra = last.attention.site.extra_tokens
     rows = rolled[:, :1] if extra else rolled.mean(1, keepdim=True)
     return rows[..., extra:]
-
-
-def _map_size(network: nn.Module, maps: Tensor,
-              images: Tensor) -> Tuple[int, ...]:
-    """Size of a map of square patches."""
-    patches, (height, width) = maps.shape[-1], images.shape[-2:]
-    if images.dim() == 5:
-        h, w = height // network.patch_size, width // network.patch_size
-        return patches // (h * w), h, w
-    h = round((patches * height / width)**0.5)
-    return h, patches // h
 
 
 def without_adapters(view: AdaptedBackbone, backbone: Mapping) -> nn.Module:
@@ -345,11 +285,3 @@ def without_adapters(view: AdaptedBackbone, backbone: Mapping) -> nn.Module:
         strict=False)
     bare.to(next(iter(own.values())).device).train(False)
     return bare
-
-
-def views_of(backbone: nn.Module) -> Dict[str, nn.Module]:
-    """The paths of a model's backbone by name; one view is ``frames``."""
-    paths = getattr(backbone, 'paths', None)
-    if paths:
-        return {path: getattr(backbone, path) for path in paths}
-    return dict(frames=backbone)

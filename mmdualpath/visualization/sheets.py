@@ -8,7 +8,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..framesets import Size
-from .attention import attention_maps, views_of
+from ..models.backbones import views_of
+from .attention import attention_maps
 from .pictures import (Section, attention_sections, cut, draw_lines, heat_maps,
                        overlay, side_by_side, to_images)
 

@@ -1,5 +1,6 @@
+from ..sites import Site
 from .attention import AttentionAdapter
-from .base import Adapter, Site
+from .base import Adapter, Need
 from .bottleneck import Bottleneck, ParallelAdapter, PreAdapter, SerialAdapter
 from .frameset_positions import FrameIndexPositions, FramesetPositions
 from .patt import PATT
@@ -12,7 +13,7 @@ from .vpt import VPT, WindowVPT
 
 __all__ = [
     'Adapter', 'AttentionAdapter', 'Bottleneck', 'FrameIndexPositions',
-    'FramePositions', 'FramesetPositions', 'PATT', 'ParallelAdapter',
+    'FramePositions', 'FramesetPositions', 'Need', 'PATT', 'ParallelAdapter',
     'ParallelSTAdapter', 'PreAdapter', 'PrefixTuning', 'ProTuning',
     'STAdapter', 'SerialAdapter', 'Site', 'TemporalAttention', 'TokenShift',
     'VPT', 'WindowVPT'

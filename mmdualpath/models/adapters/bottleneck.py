@@ -13,7 +13,8 @@ from mmcv.cnn import build_activation_layer
 from torch import Tensor, nn
 
 from ...options import checked
-from .base import Adapter, Site
+from ..sites import Site
+from .base import Adapter
 
 
 class Bottleneck(nn.Module):

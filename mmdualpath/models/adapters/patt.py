@@ -8,14 +8,14 @@ here it is one vector per token of a window, since one for all would shift all
 scores alike and change no attention. The release drops the softmax and the
 relative-position bias in some of its modes; here every mode keeps both.
 """
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from .attention import AttentionAdapter, AttentionInputs
-from .base import Site
+from ..sites import AttentionInputs, Site
+from .attention import AttentionAdapter
 
 
 @MODELS.register_module()
@@ -75,11 +75,9 @@ class PATT(AttentionAdapter):
         if num_tokens is not None:
             self.tokens = nn.Parameter(torch.randn(num_tokens, site.dims))
 
-    def inputs(self,
-               x: Tensor,
-               mask: Optional[Tensor] = None) -> AttentionInputs:
+    def inputs(self, x: Tensor, *args: Any, **kwargs: Any) -> AttentionInputs:
         """q, k, v and bias with the parallel attention in place."""
-        frozen = super().inputs(x, mask)
+        frozen = super().inputs(x, *args, **kwargs)
         z = x if self.tokens is None else self._tokens_for(x)
         delta = self.scale * self.up(torch.tanh(self.down(z)))
         parts = map(self.heads, delta.chunk(len(self.on), -1))

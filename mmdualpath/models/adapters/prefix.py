@@ -8,14 +8,14 @@ Official code: https://github.com/bruceyo/V-PETL
 Departures: none known; neither the number of prefixes nor the width of their
 projection is in the second paper.
 """
-from typing import Optional
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from .attention import AttentionAdapter, AttentionInputs
-from .base import Site
+from ..sites import AttentionInputs, Site
+from .attention import AttentionAdapter
 
 
 @MODELS.register_module()
@@ -49,10 +49,8 @@ class PrefixTuning(AttentionAdapter):
         self.down = nn.Linear(site.dims, width)
         self.up = nn.Linear(width, 2 * site.dims)
 
-    def inputs(self,
-               x: Tensor,
-               mask: Optional[Tensor] = None) -> AttentionInputs:
+    def inputs(self, x: Tensor, *args: Any, **kwargs: Any) -> AttentionInputs:
         """q, k, v and bias with the prefixes in front."""
         prefixes = self.up(torch.tanh(self.down(self.tokens)))[None]
-        return super().inputs(
-            x, mask).prepend(*map(self.heads, prefixes.chunk(2, -1)))
+        return super().inputs(x, *args, **kwargs).prepend(
+            *map(self.heads, prefixes.chunk(2, -1)))

@@ -10,7 +10,8 @@ from mmaction.registry import MODELS
 from mmcv.cnn import build_activation_layer
 from torch import Tensor, nn
 
-from .base import Adapter, Site
+from ..sites import Site
+from .base import FRAMES, TOKENS, Adapter
 
 
 @MODELS.register_module()
@@ -31,6 +32,8 @@ class ProTuning(Adapter):
     Raises:
         ValueError: If the width is not positive or the kernel is even.
     """
+    sites = ('block', )
+    needs = (FRAMES, TOKENS)
 
     def __init__(self,
                  base: nn.Module,

@@ -14,7 +14,9 @@ from mmaction.registry import MODELS
 from mmcv.cnn import build_activation_layer
 from torch import Tensor, nn
 
-from .base import Adapter, Site, as_clips
+from ..shapes import as_clips
+from ..sites import Site
+from .base import FRAMES, SAME_SHAPE, TOKENS, Adapter
 
 
 class SpaceTimeBottleneck(nn.Module):
@@ -93,16 +95,13 @@ class STAdapter(Adapter):
         num_frames: T, frames of a clip.
         bottleneck: Further arguments of :class:`SpaceTimeBottleneck`.
     """
+    sites = ('block', 'residual_mlp')
+    needs = (FRAMES, TOKENS)
 
     def __init__(self, base: nn.Module, site: Site, num_frames: int,
                  **bottleneck) -> None:
         super().__init__(base, site)
         self.images_per_clip = num_frames
-        if site.name not in ('block', 'residual_mlp'):
-            raise ValueError(
-                f'STAdapter at site={site.name!r}: it adapts the residual '
-                "stream, site='block' or 'residual_mlp'. Eq. 6 of DualPath is "
-                'ParallelSTAdapter.')
         self.adapter = SpaceTimeBottleneck(site, num_frames, **bottleneck)
         nn.init.zeros_(self.adapter.conv.weight)
         for layer in (self.adapter.down, self.adapter.conv, self.adapter.up):
@@ -129,6 +128,7 @@ class ParallelSTAdapter(Adapter):
         act_cfg: Activation.
         bottleneck: Further arguments of :class:`SpaceTimeBottleneck`.
     """
+    needs = (FRAMES, TOKENS, SAME_SHAPE)
 
     def __init__(self,
                  base: nn.Module,

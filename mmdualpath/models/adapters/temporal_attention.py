@@ -14,7 +14,10 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from .base import Adapter, Site, as_clips, heads_of
+from ..shapes import as_clips, heads_of
+from ..sites import Site
+from .base import FRAMES, TOKENS, Adapter
+from .stem import StemAdapter
 
 
 @MODELS.register_module()
@@ -32,6 +35,8 @@ class TemporalAttention(Adapter):
         num_heads: Heads of the temporal attention, by default of 64 channels
             each.
     """
+    sites = ('block', )
+    needs = (FRAMES, TOKENS)
 
     def __init__(self,
                  base: nn.Module,
@@ -59,7 +64,7 @@ class TemporalAttention(Adapter):
 
 
 @MODELS.register_module()
-class FramePositions(Adapter):
+class FramePositions(StemAdapter):
     """Learnable positions in time, added to the patches of each frame.
 
     Attached with ``site='stem'``; starts at zero.
@@ -80,8 +85,7 @@ class FramePositions(Adapter):
         self.images_per_clip = num_frames
         self.positions = nn.Parameter(torch.zeros(num_frames, 1, site.dims))
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
-        """Frames ``(B*T, 3, H, W)`` -> tokens ``(B*T, N, C)``, map size."""
-        tokens, size = self.base(x)
-        tokens = as_clips(tokens, self.images_per_clip) + self.positions
-        return tokens.flatten(0, 1), size
+    def adapt(self, tokens: Tensor, size: Tuple[int, int]) -> Tensor:
+        """``(B*T, N, C) -> same``."""
+        clips = as_clips(tokens, self.images_per_clip)
+        return (clips + self.positions).flatten(0, 1)

@@ -12,7 +12,9 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from .base import Adapter, Site, as_clips, heads_of
+from ..shapes import as_clips, heads_of
+from ..sites import Site
+from .base import FRAMES, TOKENS, Adapter
 
 
 @MODELS.register_module()
@@ -31,9 +33,10 @@ class TokenShift(Adapter):
         share: Share of a head's channels taken from each neighbour.
 
     Raises:
-        ValueError: If the site is not ``qkv``, the backbone attends in
-            windows, or the share is not in [0, 0.5].
+        ValueError: If the share is not in [0, 0.5].
     """
+    sites = ('qkv', )
+    needs = (FRAMES, TOKENS)
 
     def __init__(self,
                  base: nn.Module,
@@ -42,14 +45,6 @@ class TokenShift(Adapter):
                  num_heads: Optional[int] = None,
                  share: float = 1 / 3) -> None:
         super().__init__(base, site)
-        if site.name != 'qkv':
-            raise ValueError(f'TokenShift at site={site.name!r}: it shifts '
-                             "keys and values, site='qkv'.")
-        if site.windows:
-            raise ValueError(
-                'TokenShift exchanges channels between whole frames, but this '
-                'backbone projects windows, whose batch mixes frames and '
-                'windows. Use a ViT, or TemporalAttention.')
         if not 0 <= share <= 0.5:
             raise ValueError(f'share={share}: both neighbours take a share, '
                              'so it lies in [0, 0.5].')

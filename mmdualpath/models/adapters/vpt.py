@@ -7,14 +7,15 @@ DualPath paper, not behind it; attention does not see the difference. In
 windows (:class:`WindowVPT`) the prompts do not pass the block's LayerNorm.
 """
 import math
-from typing import Optional
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from .attention import LAYOUTS, AttentionAdapter, AttentionInputs
-from .base import Adapter, Site
+from ..sites import AttentionInputs, Site
+from .attention import AttentionAdapter
+from .base import TOKENS, WHOLE, Adapter
 
 
 def new_prompts(number: int, dims: int, patch_size: int) -> nn.Parameter:
@@ -36,9 +37,9 @@ class VPT(Adapter):
 
     Attached with ``site='block'``. ``deep`` is VPT-Deep: every block has K
     prompts of its own, thrown away after it. Otherwise it is VPT-Shallow:
-    the first block puts prompts in front, all blocks process them and the
-    last one throws them away; an adapter on the same blocks then has to be
-    listed before it.
+    the first of the chosen blocks puts prompts in front, those behind it
+    process them and the last one throws them away; an adapter on the same
+    blocks then has to be listed before it.
 
     Args:
         base: The block.
@@ -49,9 +50,11 @@ class VPT(Adapter):
         patch_size: P of the backbone, see :func:`new_prompts`.
 
     Raises:
-        ValueError: If the site is no block or the backbone attends in
-            windows.
+        ValueError: If there are no prompts, or a gap in the blocks that
+            VPT-Shallow is given.
     """
+    sites = ('block', )
+    needs = (TOKENS, WHOLE)
 
     def __init__(self,
                  base: nn.Module,
@@ -61,18 +64,17 @@ class VPT(Adapter):
                  dropout: float = 0.,
                  patch_size: int = 16) -> None:
         super().__init__(base, site)
-        if site.name != 'block':
-            raise ValueError(f'VPT at site={site.name!r}: prompts are tokens '
-                             "of a whole block, site='block'.")
-        if site.windows:
-            raise ValueError(
-                'VPT puts tokens in front of an image, but this backbone '
-                'cuts the map of patches into windows, where such tokens '
-                "have no place. Use WindowVPT, site='msa'.")
+        blocks = site.chosen or range(site.num_blocks)
+        first, last = blocks[0], blocks[-1]
+        if not deep and len(blocks) != last - first + 1:
+            raise ValueError(f'VPT with deep=False and blocks='
+                             f'{list(blocks)}: prompts run from the '
+                             'first to the last of them, so none may be left '
+                             'out between.')
         self.added_tokens = num_prompts
-        self.drops = deep or site.block == site.num_blocks - 1
+        self.drops = deep or site.block == last
         self.dropout = nn.Dropout(dropout)
-        owns = deep or site.block == 0
+        owns = deep or site.block == first
         self.prompts = new_prompts(num_prompts, site.dims,
                                    patch_size) if owns else None
 
@@ -113,11 +115,9 @@ class WindowVPT(AttentionAdapter):
         self.prompts = new_prompts(num_prompts, site.dims, patch_size)
         self.dropout = nn.Dropout(dropout)
 
-    def inputs(self,
-               x: Tensor,
-               mask: Optional[Tensor] = None) -> AttentionInputs:
+    def inputs(self, x: Tensor, *args: Any, **kwargs: Any) -> AttentionInputs:
         """What the attention is computed from, with tokens ``(B, N, C)``."""
-        project = LAYOUTS[type(self.attention)].qkv
         e = self.dropout(self.prompts).to(x.dtype)[None]
-        _, k, v = map(self.heads, project(self.attention, e).chunk(3, -1))
-        return super().inputs(x, mask).prepend(k, v)
+        qkv = self.site.layout.qkv(self.attention, e)
+        _, k, v = map(self.heads, qkv.chunk(3, -1))
+        return super().inputs(x, *args, **kwargs).prepend(k, v)

@@ -1,12 +1,13 @@
-from .adapted import AdaptedBackbone, Checkpointed, inject
+from .adapted import AdaptedBackbone
 from .clip_vit import CLIPVisionTransformer
 from .dualformer import DualFormer
-from .dualpath import DualPathBackbone
+from .dualpath import DualPathBackbone, views_of
+from .fingerprint import Fingerprint
 from .frozen import FrozenBackbone, share
-from .sites import Sites, locate
+from .inject import inject, strip
 
 __all__ = [
-    'AdaptedBackbone', 'CLIPVisionTransformer', 'Checkpointed',
-    'DualFormer', 'DualPathBackbone', 'FrozenBackbone', 'Sites', 'inject',
-    'locate', 'share'
+    'AdaptedBackbone', 'CLIPVisionTransformer', 'DualFormer',
+    'DualPathBackbone', 'Fingerprint', 'FrozenBackbone', 'inject', 'share',
+    'strip', 'views_of'
 ]

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from ..complete import require_complete
 from ..weights import load_pretrained
 
 Shape = Sequence[int]
@@ -86,7 +87,6 @@ class LocalAttention(nn.Module):
         num_heads: Heads.
         window: Tokens of a window along each axis.
     """
-    num_levels = 0
 
     def __init__(self, dims: int, num_heads: int, window: Shape) -> None:
         super().__init__()
@@ -235,6 +235,11 @@ class Block(nn.Module):
             nn.Linear(mlp_ratio * dims, dims))
         self.drop_path = DropPath(drop_path)
         self.with_cp = with_cp
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the block attends in windows."""
+        return isinstance(self.attn, LocalAttention)
 
     def forward(self, x: Tensor, shape: Shape) -> Tensor:
         """``(B, N, C) -> same``, N tokens being a map of size ``shape``."""
@@ -441,6 +446,7 @@ class DualFormer(BaseModule):
                                ], PositionGenerator(dims, axes)))
             channels = dims
         self.norm = nn.LayerNorm(channels)
+        require_complete(self)
 
     def init_weights(self) -> None:
         """Initialise, or load all of a checkpoint."""

@@ -5,16 +5,16 @@ https://arxiv.org/abs/2303.09857
 The authors' code is a dump that does not run. Departures are named where they
 are made: ``adapters/bottleneck.py`` and ``adapters/frameset_positions.py``.
 """
-from typing import Mapping, Optional
+from typing import Dict, Mapping, Optional, Sequence
 
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..adapters.base import Adapter
 from .adapted import AdaptedBackbone
-from .frozen import FrozenBackbone
+from .frozen import FrozenBackbone, matching
 
 
 @MODELS.register_module()
@@ -31,17 +31,21 @@ class DualPathBackbone(BaseModule):
         spatial: Arguments of the spatial view (``adapters``, ``trainable``,
             ... of :class:`AdaptedBackbone`), or None for no spatial path.
         temporal: The same of the temporal view.
+        shared: Regular expressions over the backbone's parameter names; what
+            matches and trains in both views is one parameter.
         with_cp: Whether both views recompute blocks in the backward pass.
         frozen_dtype: Type the frozen parameters are stored in.
 
     Raises:
-        ValueError: If both paths are None, or the backbone has no weights.
+        ValueError: If both paths are None, the backbone has no weights, or
+            what is to be shared does not train in both views.
     """
 
     def __init__(self,
                  backbone: Mapping,
                  spatial: Optional[Mapping] = None,
                  temporal: Optional[Mapping] = None,
+                 shared: Sequence[str] = (),
                  with_cp: bool = False,
                  frozen_dtype: Optional[str] = None) -> None:
         super().__init__()
@@ -52,22 +56,35 @@ class DualPathBackbone(BaseModule):
                              'backbone needs one of them.')
         frozen = FrozenBackbone.build(backbone)
         for path in self.paths:
+            options = dict(with_cp=with_cp, frozen_dtype=frozen_dtype)
             self.add_module(
-                path,
-                AdaptedBackbone(
-                    frozen,
-                    with_cp=with_cp,
-                    frozen_dtype=frozen_dtype,
-                    **views[path]))
+                path, AdaptedBackbone(frozen, **{
+                    **options,
+                    **views[path]
+                }))
+        for name in matching(frozen.module, shared):
+            self._share(name)
 
         self._images_per_clip = {
             path: {
                 m.images_per_clip
-                for m in getattr(self, path).modules()
+                for m in view.modules()
                 if isinstance(m, Adapter) and m.images_per_clip is not None
             }
-            for path in self.paths
+            for path, view in self.views().items()
         }
+
+    def views(self) -> Dict[str, nn.Module]:
+        """The view of each path."""
+        return {path: getattr(self, path) for path in self.paths}
+
+    def _share(self, name: str) -> None:
+        holder, _, leaf = f'base.{name}'.rpartition('.')
+        owners = [v.get_submodule(holder) for v in self.views().values()]
+        if len(owners) < 2 or not all(
+                getattr(o, leaf).requires_grad for o in owners):
+            raise ValueError(f'shared: {name} must train in both views.')
+        setattr(owners[1], leaf, getattr(owners[0], leaf))
 
     def init_weights(self) -> None:
         """Nothing: see :class:`AdaptedBackbone`."""
@@ -86,7 +103,8 @@ class DualPathBackbone(BaseModule):
             ``(B, p)`` for each path, concatenated: ``(B, 2p)``.
 
         Raises:
-            ValueError: If the inputs are not those of the model's paths.
+            ValueError: If the inputs are not those of the model's paths, or
+                the backbone gives neither class tokens nor a map.
         """
         inputs = dict(spatial=spatial, temporal=temporal)
         given = tuple(k for k, v in inputs.items() if v is not None)
@@ -98,13 +116,24 @@ class DualPathBackbone(BaseModule):
             -1)
 
     def _mean_feature(self, path: str, images: Tensor) -> Tensor:
-        expected = self._images_per_clip[path] | {images.shape[1]}
-        if len(expected) > 1:
+        expected = self._images_per_clip[path]
+        if expected and expected != {int(images.shape[1])}:
             raise ValueError(
                 f'The {path} path reads {images.shape[1]} images of a clip, '
-                f'but its adapters are set for {self._images_per_clip[path]}.')
+                f'but its adapters are set for {expected}.')
         y = getattr(self, path)(images.flatten(0, 1))
-        if y.dim(
-        ) == 4:  # a map (N, C, h, w) of a backbone without class token
+        if y.dim() == 4:  # a map (N, C, h, w), where there is no class token
             y = y.flatten(2).mean(-1)
+        if y.dim() != 2:
+            raise ValueError(
+                f'The {path} path needs a class token (N, C) or a map '
+                f'(N, C, h, w) of every image, but its backbone gives '
+                f'{tuple(y.shape)}: set its out_type accordingly.')
         return y.unflatten(0, images.shape[:2]).mean(1)
+
+
+def views_of(backbone: nn.Module) -> Dict[str, nn.Module]:
+    """The views of a model's backbone by path; a single one is ``frames``."""
+    if isinstance(backbone, DualPathBackbone):
+        return backbone.views()
+    return dict(frames=backbone)

@@ -1,19 +1,17 @@
 """A backbone with its weights in place, ready to be seen by several views."""
 import copy
-import hashlib
 import itertools
-import json
 import re
 from dataclasses import dataclass
-from typing import Dict, Iterable, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Iterable, Iterator, Mapping, Optional, Sequence, Tuple
 
 import torch
 from mmaction.registry import MODELS
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...compat import float_drop_probs
 from ..weights import load_pretrained
+from .fingerprint import Fingerprint, digest
 
 
 def tensors_of(module: nn.Module) -> Iterator[Tuple[str, Tensor]]:
@@ -40,23 +38,18 @@ def share(module: nn.Module) -> nn.Module:
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where the weights of a frozen backbone came from."""
-    format: str
-    name: str
-
-
-@dataclass(frozen=True)
 class FrozenBackbone:
     """A network whose tensors do not train.
 
     Attributes:
         module: The network, with weights.
-        source: Format and name of the file they came from.
+        format: Published format of the file they came from.
+        name: Name of the file.
         digests: SHA-256 of each tensor, by name.
     """
     module: nn.Module
-    source: Source
+    format: str
+    name: str
     digests: Mapping[str, str]
 
     @classmethod
@@ -78,19 +71,14 @@ class FrozenBackbone:
         kind = init_cfg.pop('type', None)
         if kind == 'Pretrained':
             module = MODELS.build(cfg)
-            source = Source(*load_pretrained(module, **init_cfg))
+            source = load_pretrained(module, **init_cfg)
         elif kind == 'RandomWeights':
             seed = init_cfg.get('seed', 0)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 module = MODELS.build(cfg)
                 module.init_weights()
-            source = Source('random', f'seed {seed}')
-            if not next(module.parameters()).is_meta:
-                print_log(
-                    f'The frozen {cfg["type"]} has random weights (seed '
-                    f'{seed}), as its config asks.',
-                    logger='current')
+            source = 'random', f'seed {seed}'
         else:
             raise ValueError(
                 f'The frozen backbone {cfg.get("type")} has no weights '
@@ -100,39 +88,22 @@ class FrozenBackbone:
                 'meant.')
         float_drop_probs(module)
         module.requires_grad_(False)
-        return cls(module, source, digests_of(module))
+        digests = {  # none on the meta device
+            name: '' if tensor.is_meta else digest(tensor)
+            for name, tensor in tensors_of(module)
+        }
+        return cls(module, *source, digests)
 
     def view(self) -> nn.Module:
         """Another structure over the same tensors, to attach adapters to."""
         return share(self.module)
 
-    def fingerprint(self, names: Iterable[str]) -> Dict[str, str]:
+    def fingerprint(self, names: Iterable[str]) -> Fingerprint:
         """Identify the tensors of the given names and their source."""
-        return dict(
-            sha256=combine({n: self.digests[n]
-                            for n in names}),
-            format=self.source.format,
-            name=self.source.name)
-
-
-def digests_of(module: nn.Module) -> Dict[str, str]:
-    """SHA-256 of every tensor; none on the meta device."""
-    return {
-        name: '' if tensor.is_meta else digest(tensor)
-        for name, tensor in tensors_of(module)
-    }
-
-
-def digest(tensor: Tensor) -> str:
-    """SHA-256 of a tensor's values."""
-    values = tensor.detach().cpu().contiguous().flatten()
-    return hashlib.sha256(values.view(torch.uint8).numpy()).hexdigest()
-
-
-def combine(digests: Mapping[str, str]) -> str:
-    """One SHA-256 for a set of named tensors."""
-    return hashlib.sha256(json.dumps(sorted(
-        digests.items())).encode()).hexdigest()
+        return Fingerprint.of({n: self.digests[n]
+                               for n in names},
+                              format=self.format,
+                              name=self.name)
 
 
 def matching(module: nn.Module,

@@ -16,7 +16,8 @@ from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from ..adapters.base import as_clips, heads_of
+from ..complete import require_complete
+from ..shapes import as_clips, heads_of
 
 INIT_CFG = dict(type='TruncNormal', layer='Linear', std=0.02)
 
@@ -44,6 +45,7 @@ class _FrameHead(BaseHead):
         self.num_frames = num_frames
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(in_channels, num_classes)
+        require_complete(self)
 
     def forward(self,
                 x: Tensor,

@@ -9,6 +9,8 @@ from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ..complete import require_complete
+
 
 @MODELS.register_module()
 class MLPHead(BaseHead):
@@ -44,6 +46,7 @@ class MLPHead(BaseHead):
         self.layers = nn.Sequential(
             nn.Linear(in_channels, hidden_channels), nn.GELU(),
             nn.Dropout(dropout), nn.Linear(hidden_channels, num_classes))
+        require_complete(self)
 
     def forward(self, x: Tensor, **kwargs) -> Tensor:
         """``(B, in_channels) -> (B, num_classes)``."""

@@ -14,6 +14,8 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..complete import require_complete
+
 
 @MODELS.register_module()
 class TokenLabelHead(BaseModule):
@@ -54,6 +56,7 @@ class TokenLabelHead(BaseModule):
             nn.Dropout(dropout), nn.Linear(2 * in_channels, 4 * in_channels),
             nn.ReLU(), nn.Dropout(dropout),
             nn.Linear(4 * in_channels, num_classes))
+        require_complete(self)
 
     def forward(self, maps: Tensor) -> Tensor:
         """``(B, C, *S) -> (B, classes, *S)``."""

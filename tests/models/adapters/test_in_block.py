@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 
-from mmdualpath.models.backbones import inject, locate
+from mmdualpath.models.backbones import inject
+from mmdualpath.models.sites import locate
 
 S = 0.1
 

@@ -87,7 +87,7 @@ def test_half_the_channels_by_default_of_none():
 
 
 @pytest.mark.parametrize('kwargs, match', [
-    (dict(site='mlp'), 'ParallelSTAdapter'),
+    (dict(site='mlp'), "stands at 'block' or 'residual_mlp'"),
     (dict(width=0), 'width=0'),
     (dict(kernel_size=(2, 1, 1)), 'odd'),
     (dict(kernel_size=(3, 1)), 'odd'),

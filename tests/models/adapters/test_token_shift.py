@@ -37,7 +37,7 @@ def test_no_share_is_no_shift():
 
 @pytest.mark.parametrize('site, kwargs, match', [
     (Site('attn', C, 0, 1, 1), {}, "site='attn'"),
-    (Site('qkv', C, 0, 1, 0, windows=True), {}, 'windows'),
+    (Site('qkv', C, 0, 1, 0, row='window'), {}, 'a row is a window'),
     (Site('qkv', C, 0, 1, 1), dict(share=0.6), 'share=0.6'),
 ])
 def test_mistakes(site, kwargs, match):

@@ -9,6 +9,7 @@ from torch import nn
 
 from mmdualpath.models.adapters import VPT, Site, WindowVPT
 from mmdualpath.models.backbones import inject
+from mmdualpath.models.sites.openmmlab import WINDOW_ATTENTION
 
 C, K = 8, 3
 
@@ -97,7 +98,8 @@ def test_in_windows():
     heads, tokens = 2, 4
     base = WindowMSA(C, (2, 2), heads)
     nn.init.normal_(base.relative_position_bias_table)
-    vpt = WindowVPT(base, Site('msa', C, 0, 1, 0), num_prompts=K)
+    site = Site('msa', C, 0, 1, 0, layout=WINDOW_ATTENTION)
+    vpt = WindowVPT(base, site, num_prompts=K)
     x = torch.randn(6, tokens, C)  # windows of three images, two each
     mask = torch.randn(2, tokens, tokens)
     h = torch.cat((vpt.prompts.expand(6, K, C), x), 1)

@@ -150,8 +150,8 @@ def test_another_backbone_is_refused(tiny_clip):
     with pytest.raises(ValueError) as error:
         other.load_state_dict(model.state_dict())
     message = str(error.value)
-    assert model.fingerprint['sha256'][:12] in message
-    assert other.fingerprint['sha256'][:12] in message
+    assert model.fingerprint.sha256[:12] in message
+    assert other.fingerprint.sha256[:12] in message
     assert "'seed 0'" in message and "'seed 7'" in message
 
 
@@ -187,8 +187,8 @@ def test_a_whole_backbone_replaces_the_frozen_one(tiny_clip):
 
 @pytest.mark.parametrize('options, message', [
     (dict(adapters=[dict(type='ParallelAdapter', site='nose')]),
-     "no site 'nose'; it has stem, block, attn"),
-    (dict(adapters=[dict(type='ParallelAdapter')]), 'names no site'),
+     "no site 'nose'; it has stem, tokens, block, attn"),
+    (dict(adapters=[dict(type='ParallelAdapter')]), 'must name its type and its site'),
     (dict(adapters=[dict(SERIAL, blocks=[0, 3])]), 'has 3 blocks'),
     (dict(trainable=['nothing']), "matches 'nothing'"),
     (dict(zero=['nothing']), "matches 'nothing'"),

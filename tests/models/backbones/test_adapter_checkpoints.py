@@ -147,7 +147,7 @@ def test_another_backbone_is_refused(way, trained, last):
                 load_from=last,
                 resume=way == 'resume',
                 work_dir=str(folder / 'refused')).train()
-    theirs = trained[2].model.backbone.spatial.fingerprint['sha256'][:12]
+    theirs = trained[2].model.backbone.spatial.fingerprint.sha256[:12]
     assert theirs in str(refusal.value)
     assert "'seed 0'" in str(refusal.value)
     assert "'seed 1'" in str(refusal.value)

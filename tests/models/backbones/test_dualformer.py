@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmdualpath.models import AdaptedBackbone, DualFormer
 from mmdualpath.models.backbones.dualformer import (GlobalAttention,
                                                     LocalAttention)
-from mmdualpath.models.backbones.sites import locate
+from mmdualpath.models.sites import locate
 
 TINY = dict(
     type='DualFormer',
@@ -447,22 +447,22 @@ class TestAdapters:
     def test_sites(self, site, blocks):
         network = build()
         places = locate(network, site)
-        assert [place[2].block for place in places] == blocks
+        assert [place.site.block for place in places] == blocks
         widths = [16, 16, 32, 32, 32, 32]
         flat = [b for stage in network.stages for b in stage.blocks]
-        for parent, name, where in places:
-            assert where.dims == widths[where.block]
-            block = flat[where.block]
+        for place in places:
+            assert place.site.dims == widths[place.site.block]
+            block = flat[place.site.block]
             wanted = dict(mlp=block.mlp, block=block).get(site, block.attn)
             if site == 'qkv':
                 wanted = block.attn.qkv
-            assert getattr(parent, name) is wanted
+            assert place.module is wanted
 
     def test_stem(self):
         network = build()
-        (parent, name, where), = locate(network, 'stem')
-        assert getattr(parent, name) is network.stages[0].patch_embed
-        assert where.dims == 16
+        place, = locate(network, 'stem')
+        assert place.module is network.stages[0].patch_embed
+        assert place.site.dims == 16
 
     def test_both_paths_of_dualpath(self):
         """The image network under DualPath, framesets and frames."""

@@ -80,7 +80,7 @@ def features(network, x):
 
 def agree(cfg, path, wanted, x=IMAGES, fmt=None):
     frozen = load(cfg, path)
-    assert fmt is None or frozen.source.format == fmt
+    assert fmt is None or frozen.format == fmt
     torch.testing.assert_close(
         features(frozen.module, x), wanted, atol=1e-5, rtol=1e-5)
 

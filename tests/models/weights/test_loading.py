@@ -186,5 +186,5 @@ def test_the_fingerprint_names_the_source(clip, tmp_path):
     view = AdaptedBackbone(
         dict(clip, init_cfg=dict(type='Pretrained', checkpoint=path)))
     fingerprint = view.fingerprint
-    assert fingerprint['format'] == 'openmmlab'
-    assert fingerprint['name'] == 'some-vit.pth'
+    assert fingerprint.format == 'openmmlab'
+    assert fingerprint.name == 'some-vit.pth'

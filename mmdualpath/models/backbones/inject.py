@@ -1,0 +1,121 @@
+"""Adapters are attached to a bare backbone."""
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ...options import fits
+from ..adapters.base import Adapter
+from ..sites import Spot, locate
+
+Adapters = Union[Sequence[Mapping], Mapping[str, Optional[Mapping]]]
+
+
+def inject(backbone: nn.Module, adapters: Adapters) -> None:
+    """Wrap modules of a backbone with adapters, in place.
+
+    All sites are looked up on the bare backbone first; then the adapters are
+    attached in the order given, a later one around an earlier one on the same
+    module.
+
+    Args:
+        backbone: A bare backbone whose class has a row in the sites table.
+        adapters: One config per method: ``type``, ``site``, optionally
+            ``blocks`` (indices of blocks, negative ones from the end;
+            defaults to all), and the adapter's own arguments. By names of
+            one's own, a config that inherits can change one of them, or
+            leave it out by None.
+
+    Raises:
+        ValueError: If a config names no site, or an unknown site or block, an
+            adapter does not fit there, or adapters are set for clips of
+            different lengths.
+    """
+    plans = [_plan(backbone, cfg) for cfg in _listed(adapters)]
+    attached = []
+    for kind, options, spots in plans:
+        for spot in spots:
+            spot.open()
+            adapter = kind(spot.module, spot.site, **options)
+            setattr(spot.parent, spot.name, adapter)
+            attached.append(adapter)
+    _reconcile(attached)
+
+
+def _listed(adapters: Adapters) -> List[Mapping]:
+    if isinstance(adapters, Mapping):
+        return [cfg for cfg in adapters.values() if cfg is not None]
+    return list(adapters)
+
+
+def _plan(backbone: nn.Module,
+          cfg: Mapping) -> Tuple[type, Dict[str, Any], List[Spot]]:
+    """Class, options and places of one method."""
+    options = dict(cfg)
+    if 'site' not in options or 'type' not in options:
+        raise ValueError(f'The adapter {dict(cfg)} must name its type and its '
+                         "site, such as type='ParallelAdapter', site='mlp'.")
+    name, site = options.pop('type'), options.pop('site')
+    blocks = options.pop('blocks', None)
+    if not fits(site, str):
+        raise ValueError(f'site={site!r} must be the name of a site.')
+    if not fits(blocks, Optional[Sequence[int]]):
+        raise ValueError(f'blocks={blocks!r} must be a list of indices.')
+    # Also where the default scope is another one's, as mmpretrain's.
+    kind = MODELS.get(f'mmaction.{name}') if isinstance(name, str) else name
+    if not (isinstance(kind, type) and issubclass(kind, Adapter)):
+        raise ValueError(f'type={name!r} is no adapter.')
+    return kind, options, locate(backbone, site, blocks)
+
+
+def _reconcile(adapters: Sequence[Adapter]) -> None:
+    """Tell adapters what others do to the batch and the tokens they see."""
+    counts = {a.images_per_clip for a in adapters} - {None}
+    if len(counts) > 1:
+        raise ValueError('The adapters of one view are set for clips of '
+                         f'{sorted(counts)} images; they must agree.')
+    for outer in adapters:
+        for inner in outer.base.modules() if outer.added_tokens else ():
+            if isinstance(inner, Adapter):
+                inner.site = replace(
+                    inner.site,
+                    extra_tokens=inner.site.extra_tokens + outer.added_tokens)
+
+
+def strip(network: nn.Module) -> nn.Module:
+    """Take all adapters off a network, in place."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            while isinstance(child, Adapter):
+                child = child.base
+                setattr(module, name, child)
+    return network
+
+
+def recompute(block: nn.Module) -> None:
+    """Let a block be computed anew in the backward pass, in place.
+
+    Its names stay as they are: a checkpoint does not tell how it was trained.
+    """
+    block.__class__ = _recomputing(type(block))
+
+
+@lru_cache(maxsize=None)
+def _recomputing(kind: type) -> type:
+
+    class Recomputing(kind):
+
+        def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+            call = super().forward
+            if not torch.is_grad_enabled():
+                return call(x, *args, **kwargs)
+            return checkpoint(call, x, *args, use_reentrant=False, **kwargs)
+
+    Recomputing.__name__ = kind.__name__
+    Recomputing.__qualname__ = kind.__qualname__
+    Recomputing.__module__ = kind.__module__
+    return Recomputing

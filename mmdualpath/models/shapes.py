@@ -1,0 +1,33 @@
+"""Small arithmetic on the shapes of clips and heads."""
+from typing import Optional
+
+from torch import Tensor
+
+
+def as_clips(x: Tensor, num_frames: int) -> Tensor:
+    """Unfold the frames of a batch: ``(B*T, ...) -> (B, T, ...)``.
+
+    Args:
+        x: One row a frame, the T frames of a clip in a row.
+        num_frames: T.
+
+    Raises:
+        ValueError: If the rows make no whole clips.
+    """
+    if num_frames < 1 or len(x) % num_frames:
+        raise ValueError(f'{len(x)} frames make no whole clips of '
+                         f'num_frames={num_frames}.')
+    return x.unflatten(0, (-1, num_frames))
+
+
+def heads_of(dims: int, num_heads: Optional[int]) -> int:
+    """Number of attention heads, by default of 64 channels each.
+
+    Raises:
+        ValueError: If the heads do not divide the channels.
+    """
+    heads = max(1, dims // 64) if num_heads is None else num_heads
+    if heads < 1 or dims % heads:
+        raise ValueError(f'num_heads={heads} does not divide {dims} '
+                         'channels.')
+    return heads

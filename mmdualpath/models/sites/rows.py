@@ -1,0 +1,438 @@
+"""What a row of the table is, and how places are found by it."""
+from dataclasses import dataclass, field, replace
+from typing import (Any, Callable, Dict, Iterator, List, Mapping, Optional,
+                    Sequence, Tuple, Union)
+
+from torch import Tensor, nn
+
+from .attention import Layout
+from .geometry import Windows, square_map
+from .site import ROWS, Site, Stem
+
+STEM, TOKENS, BLOCK = 'stem', 'tokens', 'block'
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a named site is in a block.
+
+    Attributes:
+        path: Dotted name of the module in the block.
+        when: Whether a block has the site; None is every block.
+        then: Name in the block of what the module's output passes before it
+            is added to the stream (LayerScale); it becomes part of the site.
+        norm: Name in the block of the LayerNorm of a module that is called
+            as ``f(LN z, identity=z)``; it becomes part of the site, which is
+            then called as ``f(z)``.
+        row: What a row of the batch is there, where it is not what it is in
+            the backbone: ``window``.
+        as_map: Whether tokens are a map there; None as in the backbone.
+        layout: How the attention module there is written.
+    """
+    path: str
+    when: Optional[Callable[[nn.Module], bool]] = None
+    then: Optional[str] = None
+    norm: Optional[str] = None
+    row: Optional[str] = None
+    as_map: Optional[bool] = None
+    layout: Optional[Layout] = None
+
+
+def _extra_tokens(backbone: nn.Module) -> int:
+    return getattr(backbone, 'num_extra_tokens', 0)
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The row of a backbone class.
+
+    Attributes:
+        blocks: Dotted pattern of the blocks in order; ``*`` runs over the
+            children of a list.
+        norm: Path in a block to the norm in front of its attention, of the
+            block's width.
+        places: Where each named site is, a :class:`Place` or its path.
+        row: What a row of the batch is, ``frame`` or ``clip``, or a function
+            of the backbone that says it.
+        as_map: Whether blocks take tokens as a map ``(B, *S, C)``.
+        stem: Where patches become tokens, a :class:`Stem` or its path.
+        tokens: Path in the backbone to a module that all tokens pass with
+            their positions, in front of the first norm; None if there is
+            none.
+        extra_tokens: Tokens in front of the patches.
+        attn: Path in a block to an attention that may be called with any set
+            of tokens; None if it may not.
+        windows: How attention is cut into windows, if it is.
+        regions: Whether blocks attend to something else than all their
+            tokens. True with ``windows``.
+        map_size: Size of the map of patches, for pictures: a function of
+            backbone, number of patches and input.
+    """
+    blocks: str
+    norm: str
+    places: Mapping[str, Union[str, Place]]
+    row: Union[str, Callable[[nn.Module], str]] = 'frame'
+    as_map: bool = False
+    stem: Union[str, Stem] = field(default_factory=Stem)
+    tokens: Optional[str] = None
+    extra_tokens: Callable[[nn.Module], int] = _extra_tokens
+    attn: Optional[str] = None
+    windows: Optional[Windows] = None
+    regions: bool = False
+    map_size: Callable[[nn.Module, int, Tensor], Tuple[int, ...]] = square_map
+
+    def __post_init__(self) -> None:
+        for name in ('blocks', 'norm'):
+            if not isinstance(getattr(self, name), str) \
+                    or not getattr(self, name):
+                raise ValueError(f'{name}={getattr(self, name)!r} must be a '
+                                 'dotted name.')
+        if not (callable(self.row) or self.row in ROWS[:2]):
+            raise ValueError(f'row={self.row!r} must be one of {ROWS[:2]} or '
+                             'a function of the backbone.')
+        if not isinstance(self.places, Mapping):
+            raise ValueError(f'places={self.places!r} must name sites.')
+        places = {}
+        for name, place in self.places.items():
+            if name in (STEM, TOKENS, BLOCK):
+                raise ValueError(f'{name!r} is a site of every backbone and '
+                                 'cannot be one of its places.')
+            place = Place(place) if isinstance(place, str) else place
+            if not (isinstance(place, Place) and place.path
+                    and place.row in (None, *ROWS)):
+                raise ValueError(f'places[{name!r}]={place!r} must be a '
+                                 f'dotted name or a Place, its row one of '
+                                 f'{ROWS}.')
+            places[name] = place
+        object.__setattr__(self, 'places', places)
+        if isinstance(self.stem, str):
+            object.__setattr__(self, 'stem', Stem(self.stem))
+
+    @property
+    def names(self) -> Tuple[str, ...]:
+        """All sites of the backbone."""
+        outside = (STEM, TOKENS) if self.tokens else (STEM, )
+        return (*outside, BLOCK, *self.places)
+
+
+TABLE: Dict[str, Sites] = {}
+
+
+def register_sites(backbone: Union[type, str], row: Sites) -> None:
+    """Add a row to the table, or replace one.
+
+    Classes that inherit from ``backbone`` have its row unless they have one
+    of their own; one that is built otherwise is refused when it is used.
+
+    Args:
+        backbone: A class, or its full dotted name if it is not to be
+            imported.
+        row: Where its parts are.
+
+    Raises:
+        ValueError: If one of them is something else.
+    """
+    if isinstance(backbone, type):
+        backbone = f'{backbone.__module__}.{backbone.__qualname__}'
+    if not isinstance(backbone, str) or '.' not in backbone:
+        raise ValueError(f'{backbone!r} is neither a class nor the full name '
+                         'of one.')
+    if not isinstance(row, Sites):
+        raise ValueError(f'The row of {backbone} must be a Sites, given '
+                         f'{row!r}.')
+    TABLE[backbone] = row
+
+
+def sites_of(backbone: nn.Module) -> Sites:
+    """The row of a backbone or of the class it inherits from.
+
+    Raises:
+        ValueError: If the table has none, or the backbone inherits one that
+            it does not fit.
+    """
+    for cls in type(backbone).__mro__:
+        row = TABLE.get(f'{cls.__module__}.{cls.__qualname__}')
+        if row is not None:
+            break
+    else:
+        known = ', '.join(name.rsplit('.', 1)[-1] for name in TABLE)
+        raise ValueError(
+            f'No sites are known for {type(backbone).__name__}; the table has '
+            f'{known}. Add a row with '
+            'mmdualpath.models.sites.register_sites().')
+    try:
+        for parent, name in _children(backbone, row.blocks):
+            getattr(*resolve(getattr(parent, name), row.norm))
+    except AttributeError as error:
+        raise ValueError(
+            f'{type(backbone).__name__} is not built as the row of '
+            f'{cls.__name__} says ({error}). Add a row of its own with '
+            'mmdualpath.models.sites.register_sites().') from None
+    return row
+
+
+def blocks_of(backbone: nn.Module) -> List[Tuple[nn.Module, str]]:
+    """All blocks in order, each as its parent module and its name there."""
+    return _children(backbone, sites_of(backbone).blocks)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place of a site in one backbone.
+
+    It stays valid while adapters are attached: it names the module that
+    holds the adapted one, and a wrapped module keeps its own parts.
+
+    Attributes:
+        parent: Module that holds the adapted one.
+        name: Its name there.
+        site: What an adapter is told.
+        block: The block, or None outside the blocks.
+        place: Where it is in the block, or None.
+    """
+    parent: nn.Module
+    name: str
+    site: Site
+    block: Optional[nn.Module] = None
+    place: Optional[Place] = None
+
+    @property
+    def module(self) -> nn.Module:
+        """What stands there now."""
+        return getattr(self.parent, self.name)
+
+    def open(self) -> None:
+        """Make one module of what belongs to the site, once."""
+        if self.place is None:
+            return
+        if self.place.then:
+            _join(self.block, self.parent, self.name, self.place.then)
+        if self.place.norm:
+            _open_residual(self.block, self.name, self.place.norm)
+
+
+def locate(backbone: nn.Module,
+           site: str,
+           blocks: Optional[Sequence[int]] = None) -> List[Spot]:
+    """Every place of a site in a backbone.
+
+    Args:
+        backbone: A bare backbone, without adapters.
+        site: ``'stem'``, ``'tokens'``, ``'block'`` or a site of the
+            backbone's row.
+        blocks: Indices of blocks, negative ones from the end; None is all
+            that have the site.
+
+    Raises:
+        ValueError: If the backbone has no such site, or not in a block that
+            is asked for.
+    """
+    row, kind = sites_of(backbone), type(backbone).__name__
+    if site not in row.names:
+        raise ValueError(f'{kind} has no site {site!r}; it has '
+                         f'{", ".join(row.names)}.')
+    extra_tokens = row.extra_tokens(backbone)
+    everywhere = dict(
+        name=site,
+        backbone=kind,
+        stem=row.stem,
+        extra_tokens=extra_tokens,
+        row=row.row if isinstance(row.row, str) else row.row(backbone),
+        as_map=row.as_map,
+        windows=row.regions or row.windows is not None)
+    places = _children(backbone, row.blocks)
+
+    if site in (STEM, TOKENS):
+        if blocks is not None:
+            raise ValueError(f'site={site!r} lies outside the blocks: '
+                             f'blocks={list(blocks)} cannot go with it.')
+        dims = _width(_get(getattr(*places[0]), row.norm))
+        return [
+            Spot(
+                *_parent(backbone,
+                         row.stem.path if site == STEM else row.tokens),
+                Site(dims=dims, num_blocks=len(places), **everywhere))
+        ]
+
+    place = row.places.get(site)
+    if place is not None:
+        changes = dict(row=place.row, as_map=place.as_map, layout=place.layout)
+        if place.row == 'window' and place.as_map is None:
+            changes['as_map'] = False
+        everywhere.update(
+            {k: v
+             for k, v in changes.items() if v is not None})
+    found = {}
+    for index, (holder, key) in enumerate(places):
+        block = getattr(holder, key)
+        if place is not None and place.when and not place.when(block):
+            continue
+        norm = _get(block, row.norm)
+        found[index] = Spot(
+            *((holder, key) if place is None else
+              _find(backbone, block, place, site)),
+            Site(
+                dims=_width(norm),
+                block=index,
+                num_blocks=len(places),
+                norm=norm,
+                attn=_get(block, row.attn) if row.attn else None,
+                **everywhere), block, place)
+    chosen = _choose(found, blocks, len(places), site, kind)
+    return [
+        replace(s, site=replace(s.site, chosen=tuple(chosen)))
+        for s in chosen.values()
+    ]
+
+
+def _choose(found: Mapping[int, Spot], blocks: Optional[Sequence[int]],
+            number: int, site: str, kind: str) -> Dict[int, Spot]:
+    wanted = list(found) if blocks is None else list(blocks)
+    if not wanted:
+        raise ValueError(f'The adapter at site={site!r} stands nowhere in '
+                         f'{kind}: blocks={blocks}.')
+    wrong = [b for b in wanted if not -number <= b < number]
+    if wrong:
+        raise ValueError(f'blocks={wanted}: {kind} has {number} blocks, '
+                         f'{wrong} are not among them.')
+    wanted = sorted({b % number for b in wanted})
+    without = [b for b in wanted if b not in found]
+    if without:
+        raise ValueError(f'blocks={wanted}: the blocks {without} of {kind} '
+                         f'have no site {site!r}; {list(found)} have it.')
+    return {b: found[b] for b in wanted}
+
+
+def _find(backbone: nn.Module, block: nn.Module, place: Place,
+          site: str) -> Tuple[nn.Module, str]:
+    """Parent and name of a place in a block.
+
+    Raises:
+        ValueError: If a backbone that inherits its row has something else
+            there.
+    """
+    try:
+        parent, name = _parent(block, place.path)
+        module = getattr(parent, name)
+    except AttributeError as error:
+        raise ValueError(f'{type(backbone).__name__} inherits a row with the '
+                         f'site {site!r}, but its blocks have none '
+                         f'({error}).') from None
+    layout = place.layout
+    if layout is not None and type(module).__name__ != layout.module:
+        raise ValueError(
+            f'The site {site!r} of {type(backbone).__name__} is a '
+            f'{type(module).__name__}; its row knows {layout.module}.')
+    return parent, name
+
+
+def resolve(block: nn.Module, path: str) -> Tuple[nn.Module, str]:
+    """Parent and name of a module in a block that has adapters.
+
+    What wraps a module on the way is passed through, what wraps the module
+    itself is not.
+
+    Args:
+        block: A block, with adapters or without.
+        path: Dotted name in the bare block.
+    """
+    *lead, name = path.split('.')
+    module = block
+    for part in lead:
+        module = getattr(_holding(module, part), part)
+    return _holding(module, name), name
+
+
+def _holding(module: nn.Module, name: str) -> nn.Module:
+    while not hasattr(module, name):
+        inner = getattr(module, 'base', getattr(module, 'branch', None))
+        if inner is None:
+            raise AttributeError(f'{type(module).__name__} has no {name!r}')
+        module = inner
+    return module
+
+
+class Joined(nn.Module):
+    """``then(base(x))`` as one module, made of two of a block.
+
+    Args:
+        base: A branch of the block.
+        then: What its output passes.
+    """
+
+    def __init__(self, base: nn.Module, then: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+        self.then = then
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """As the branch itself."""
+        return self.then(self.base(x, *args, **kwargs))
+
+
+class Residual(nn.Module):
+    """``z + f(LN z)`` as one module, made of two of a block.
+
+    Args:
+        norm: The LayerNorm.
+        branch: Called with the normalised tokens and ``identity``.
+    """
+
+    def __init__(self, norm: nn.Module, branch: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+        self.branch = branch
+
+    def forward(self, x: Tensor, identity: Optional[Tensor] = None) -> Tensor:
+        """``(B*T, N, C) -> same``; the block's own ``identity`` is x."""
+        return self.branch(self.norm(x), identity=x)
+
+
+def _join(block: nn.Module, parent: nn.Module, name: str, then: str) -> None:
+    """Let a branch of a block end behind its scale, once."""
+    holder, key = _parent(block, then)
+    scale = getattr(holder, key)
+    if not isinstance(scale, nn.Identity):
+        setattr(parent, name, Joined(getattr(parent, name), scale))
+        setattr(holder, key, nn.Identity())
+
+
+def _open_residual(block: nn.Module, branch: str, norm: str) -> None:
+    """Let a branch of a block read the residual stream, once.
+
+    ``branch(norm(z), identity=z)`` becomes ``residual(z)``, so that an
+    adapter can change z itself or look at it before it is normalised.
+    """
+    if not isinstance(getattr(block, norm), nn.Identity):
+        setattr(block, branch,
+                Residual(getattr(block, norm), getattr(block, branch)))
+        setattr(block, norm, nn.Identity())
+
+
+def _children(module: nn.Module, pattern: str) -> List[Tuple[nn.Module, str]]:
+    found = [(module, '', module)]
+    for part in pattern.split('.'):
+        found = [(parent, name, child) for _, _, parent in found
+                 for name, child in _named(parent, part)]
+    return [(parent, name) for parent, name, _ in found]
+
+
+def _named(module: nn.Module, part: str) -> Iterator[Tuple[str, nn.Module]]:
+    if part == '*':
+        return module.named_children()
+    return iter([(part, getattr(module, part))])
+
+
+def _get(module: nn.Module, path: str) -> Any:
+    for name in path.split('.'):
+        module = getattr(module, name)
+    return module
+
+
+def _parent(module: nn.Module, path: str) -> Tuple[nn.Module, str]:
+    lead, _, name = path.rpartition('.')
+    return (_get(module, lead) if lead else module), name
+
+
+def _width(norm: nn.Module) -> int:
+    return norm.weight.shape[-1]

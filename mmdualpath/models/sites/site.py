@@ -1,0 +1,84 @@
+"""What an adapter is told about the place it stands at."""
+import math
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional, Tuple
+
+from torch import Tensor, nn
+
+from .attention import Layout
+
+ROWS = ('frame', 'clip', 'window')
+
+
+@dataclass(frozen=True)
+class Stem:
+    """Where patches become tokens.
+
+    Attributes:
+        path: Dotted name in the backbone.
+        unpack: What the module gives, as tokens ``(B, N, C)`` and the size
+            of their map.
+        pack: Other tokens of the same size, and what the module gave, in the
+            form it gives.
+    """
+    path: str = 'patch_embed'
+    unpack: Callable[[Any], Tuple[Tensor, Tuple[int, int]]] = lambda out: out
+    pack: Callable[[Tensor, Any], Any] = lambda tokens, out: (tokens, out[1])
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in a backbone where an adapter is attached.
+
+    Attributes:
+        name: Name of the site in the table.
+        dims: Channels C of the tokens there.
+        block: Index of the block among all blocks of the backbone, or -1 at
+            a site outside the blocks.
+        num_blocks: Number of blocks of the backbone.
+        extra_tokens: Tokens in front of the patches, such as a class token.
+        backbone: Class of the backbone.
+        chosen: Indices of all blocks that the adapter's config chose.
+        row: What a row of the batch is there: a ``frame`` (one image), a
+            whole ``clip`` or a ``window`` of either.
+        as_map: Whether tokens are a map ``(B, *S, C)``, not ``(B, N, C)``.
+        windows: Whether the block attends in windows or regions instead of
+            among all its tokens.
+        layout: How the attention module that stands there is written; None
+            at other sites, and where that is not known.
+        stem: How to read what the backbone's stem gives.
+        norm: The block's frozen norm in front of its attention.
+        attn: The block's frozen attention, if it can be called with any set
+            of tokens ``(B, N, C)``.
+    """
+    name: str
+    dims: int
+    block: int = -1
+    num_blocks: int = 0
+    extra_tokens: int = 0
+    backbone: str = ''
+    chosen: Tuple[int, ...] = ()
+    row: str = 'frame'
+    as_map: bool = False
+    windows: bool = False
+    layout: Optional[Layout] = None
+    stem: Stem = field(default_factory=Stem, repr=False)
+    norm: Optional[nn.Module] = field(default=None, repr=False)
+    attn: Optional[nn.Module] = field(default=None, repr=False)
+
+    def grid(self, num_tokens: int) -> Tuple[int, int]:
+        """Height and width of a square map of patches.
+
+        Args:
+            num_tokens: Tokens N of an image, extra tokens included.
+
+        Raises:
+            ValueError: If the patches do not form a square.
+        """
+        side = math.isqrt(num_tokens - self.extra_tokens)
+        if side * side != num_tokens - self.extra_tokens:
+            raise ValueError(
+                f'{num_tokens - self.extra_tokens} patches form no square. '
+                'Adapters that look at neighbouring patches need square '
+                'inputs.')
+        return side, side
