@@ -17,12 +17,12 @@ from .video import reads_clips
 
 _BLOCK = r'layers\.(\d+)\.blocks\.(\d+)\.'
 _OWN = r'qkv|proj|relative_position_(?:bias_table|index)'
+# What an adapter of a block's attention or MLP holds.
+_PART = r'^(.*\.blocks\.\d+\.(?:attn|mlp)\.)((?!adapter\.).*)$'
 RULES = prefixed((
     (r'.*\.attn_mask', None),
-    (_BLOCK + rf'attn\.({_OWN})(.*)', r'layers.\1.blocks.\2.attn.base.\3\4'),
     (_BLOCK + r'(?!attn\.)(?:.*\.)?(down|up)_proj\.(.*)',
      r'layers.\1.blocks.\2.mlp.adapter.\3.\4'),
-    (_BLOCK + r'mlp\.(.*)', r'layers.\1.blocks.\2.mlp.base.\3'),
     (r'((?:patch_embed|layers|norm)\..*)', r'\1'),
 ), '', 'backbone.base.') + (
     (r'(?:head|head\.1|cls_head\.fc_cls)\.(weight|bias)',
@@ -32,17 +32,26 @@ RULES = prefixed((
 
 
 def _finish(tensors: StateDict) -> StateDict:
-    """Name the layers of PATT, and the norm of the last stage."""
+    """Name the layers of PATT, what they and adapters wrap, the last norm."""
     stages = {re.match(r'backbone\.base\.layers\.(\d+)', n) for n in tensors}
     last = max(int(stage[1]) for stage in stages if stage)
     names = {}
+    wrapped = {n.partition('adapter.')[0] for n in tensors if '.adapter.' in n}
     for attn, layers in _layers_beside(tensors).items():
         down, up = _patt(tensors, attn, layers)
         names.update({down: f'{attn}.down', up: f'{attn}.up'})
+        wrapped.add(f'{attn}.')
+
+    def inside(match: re.Match) -> str:
+        return match[1] + ('base.' if match[1] in wrapped else '') + match[2]
+
     finished = {}
     for name, tensor in tensors.items():
         layer, _, leaf = name.rpartition('.')
-        name = f'{names.get(layer, layer)}.{leaf}'
+        if layer in names:
+            name = f'{names[layer]}.{leaf}'
+        else:
+            name = re.sub(_PART, inside, name)
         finished[name.replace('backbone.base.norm.',
                               f'backbone.base.norm{last}.')] = tensor
     return finished
@@ -52,7 +61,7 @@ def _layers_beside(tensors: StateDict) -> Dict[str, List[str]]:
     """What an attention module has beside its own layers, by its name."""
     found: Dict[str, List[str]] = {}
     for name in tensors:
-        match = re.fullmatch(r'(.*\.blocks\.\d+\.attn)\.(?!base\.).*', name)
+        match = re.fullmatch(rf'(.*\.blocks\.\d+\.attn)\.(?!{_OWN}).*', name)
         if match:
             layers = found.setdefault(match[1], [])
             layer = name.rpartition('.')[0]
@@ -67,7 +76,7 @@ def _patt(tensors: StateDict, attn: str,
     Raises:
         ValueError: If the layers are not these two.
     """
-    dims = tensors[f'{attn}.base.qkv.weight'].shape[1]
+    dims = tensors[f'{attn}.qkv.weight'].shape[1]
     if len(layers) == 2:
         for pair in itertools.permutations(layers):
             down, up = (tensors.get(f'{layer}.weight') for layer in pair)

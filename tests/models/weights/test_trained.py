@@ -319,6 +319,23 @@ def test_vpetl(patt, backwards, tmp_path):
     agree(VPETL_CONFIG, path, wanted, CLIPS, tmp_path)
 
 
+@pytest.mark.parametrize('site, without, theirs, ours', [
+    ('msa', 'adaptmlp', 'attn.proj.weight', 'attn.base.proj.weight'),
+    ('mlp', 'patt', 'mlp.fc2.weight', 'mlp.base.fc2.weight'),
+])
+def test_vpetl_of_one_method(site, without, theirs, ours):
+    """PATT alone, and AdaptFormer-Swin: what is not wrapped is not inside."""
+    tensors = {n: t for n, t in vpetl_tensors().items() if without not in n}
+    backbone = dict(VPETL_CONFIG['backbone'])
+    backbone['adapters'] = [
+        a for a in backbone['adapters'] if a['site'] == site
+    ]
+    model = stirred(dict(VPETL_CONFIG, backbone=backbone))
+    model.load_state_dict(convert_trained(tensors).tensors)
+    block = dict(model.backbone.base.layers[1].blocks[0].named_parameters())
+    assert torch.equal(block[ours], tensors[f'layers.1.blocks.0.{theirs}'])
+
+
 @pytest.mark.parametrize('edit, message', [
     (lambda s: s.pop('layers.1.blocks.0.attn.patt.2.weight'),
      'attn.patt.0, .*attn.patt.2 are not the two layers'),
