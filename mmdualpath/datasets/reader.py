@@ -106,6 +106,8 @@ class VideoReader:
             self._fps = float(self._stream.average_rate
                               or self._stream.guessed_rate or 25)
             size = context.width, context.height
+            if not min(size):
+                raise ValueError(f'{self._name} tells no size of its frames.')
             scale = min(1., (short_side or min(size)) / min(size))
             self._size = tuple(max(1, round(scale * side)) for side in size)
             self._note_packets()
@@ -265,8 +267,9 @@ class VideoReader:
                 and None not in pts and len(set(pts)) == len(pts)
                 and all(a < b for a, b in zip(dts, dts[1:]))
                 and self._notes[0].starts and pts[0] == min(pts)
-                # two fields may be two packets
-                and (self._codec != 'h264' or self._context.field_order <= 1))
+                # two fields may be two packets; PyAV tells from version 18 on
+                and (self._codec != 'h264'
+                     or getattr(self._context, 'field_order', 0) <= 1))
 
     def _decode_order(self) -> Tuple[List[int], List[Optional[int]]]:
         """The order in which frames come when everything is decoded."""
