@@ -396,14 +396,27 @@ class VideoReader:
         plane = rgb.planes[0]
         image = np.frombuffer(plane, np.uint8).reshape(height, -1)
         image = image[:, :3 * width].reshape(height, width, 3)
-        matrix = frame.side_data.get('DISPLAYMATRIX')
-        if matrix is not None:
-            # x' = a x + c y, y' = b x + d y
-            a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
-            if abs(b) > abs(a):
-                image, a, d = image.swapaxes(0, 1), c, b
-            image = image[::-1 if d < 0 else 1, ::-1 if a < 0 else 1]
-        return image
+        return upright(image, frame)
+
+
+def upright(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+    """Turn and mirror an image by quarters as its frame asks for.
+
+    Args:
+        image: ``(H, W, 3)``.
+        frame: The frame that it was made from.
+
+    Returns:
+        ``(H, W, 3)`` or ``(W, H, 3)``, a view.
+    """
+    matrix = frame.side_data.get('DISPLAYMATRIX')
+    if matrix is not None:
+        # x' = a x + c y, y' = b x + d y
+        a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
+        if abs(b) > abs(a):
+            image, a, d = image.swapaxes(0, 1), c, b
+        image = image[::-1 if d < 0 else 1, ::-1 if a < 0 else 1]
+    return image
 
 
 def _units(data: memoryview, prefix: int) -> Iterator[memoryview]:
