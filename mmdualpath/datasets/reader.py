@@ -19,6 +19,7 @@ from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, \
 import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
+from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 
 # Containers that store when a frame is shown; in others it is a guess.
@@ -167,8 +168,7 @@ class VideoReader:
     def _open(self) -> None:
         source = io.BytesIO(self._video) if isinstance(
             self._video, bytes) else os.path.abspath(self._video)
-        # what a file says of itself may be in any encoding
-        self._container = av.open(source, metadata_errors='replace')
+        self._container = open_container(source)
         self._stream = self._container.streams.best('video')
         if self._stream is None or self._stream.codec_context is None:
             raise ValueError(f'{self._name} holds no video that FFmpeg reads.')
@@ -397,6 +397,13 @@ class VideoReader:
         image = np.frombuffer(plane, np.uint8).reshape(height, -1)
         image = image[:, :3 * width].reshape(height, width, 3)
         return upright(image, frame)
+
+
+def open_container(source: Union[str, io.BytesIO]) -> InputContainer:
+    """A file, whatever the encoding of what it says of itself."""
+    if int(av.__version__.split('.')[0]) > 18:  # where it is the only way
+        return av.open(source)
+    return av.open(source, metadata_errors='replace')
 
 
 def upright(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:

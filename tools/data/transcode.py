@@ -33,7 +33,7 @@ import av
 import numpy as np
 from rich.progress import track
 
-from mmdualpath.datasets.reader import VideoReader, upright
+from mmdualpath.datasets.reader import VideoReader, open_container, upright
 
 ENDINGS = ('.mp4', '.webm', '.avi', '.mkv', '.mov', '.m4v', '.mpg', '.mpeg')
 Job = Tuple[Path, Path]  # a video and the file that it becomes
@@ -52,7 +52,7 @@ def frames_of(path: Path) -> Iterator[av.VideoFrame]:
     Raises:
         ValueError: If it has no video.
     """
-    with av.open(str(path), metadata_errors='replace') as container:
+    with open_container(str(path)) as container:
         if not container.streams.video:
             raise ValueError('there is no video in it')
         stream = container.streams.video[0]
@@ -71,7 +71,7 @@ def count_frames(path: Path) -> int:
 
 def rate_of(path: Path) -> Fraction:
     """Mean frames per second, 25 where the file does not tell."""
-    with av.open(str(path)) as container:
+    with open_container(str(path)) as container:
         stream = container.streams.video[:1]
         return stream and stream[0].average_rate or Fraction(25)
 
