@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import videos
 
+from mmdualpath.datasets import transcoding
+
 tool = helpers.load_tool('data/transcode.py')
 FRAMES = 21
 SETTINGS = dict(format='h264', short_side=32, keyframes=4, quality=23)
@@ -35,7 +37,7 @@ def write(path: Path, width: int, height: int, frames: int = FRAMES) -> None:
 
 
 def read(path: Path):
-    frames = list(tool.frames_of(path))
+    frames = list(transcoding.frames_of(path))
     images = [f.to_ndarray(format='rgb24') for f in frames]
     return images, [bool(f.key_frame) for f in frames]
 
@@ -175,10 +177,10 @@ def test_it_goes_on_and_names_what_fails(folder, capsys):
 
 
 def test_a_short_result_is_no_result(folder, monkeypatch):
-    monkeypatch.setattr(tool, 'count_frames', lambda path: FRAMES - 1)
+    monkeypatch.setattr(transcoding, 'count_frames', lambda path: FRAMES - 1)
     with pytest.raises(ValueError, match=f'{FRAMES} frames went in, 20 came'):
-        tool.transcode(folder / 'in/wide.mp4', folder / 'out/wide.mp4',
-                       SETTINGS)
+        transcoding.transcode(folder / 'in/wide.mp4', folder / 'out/wide.mp4',
+                              SETTINGS)
     assert not list((folder / 'out').iterdir())
 
 
@@ -189,7 +191,7 @@ def test_a_short_result_is_no_result(folder, monkeypatch):
     ((33, 65), 20, (20, 40)),
 ])
 def test_size(size, short_side, expected):
-    assert tool.target_size(*size, short_side) == expected
+    assert transcoding.target_size(*size, short_side) == expected
 
 
 def test_wrong_folders(tmp_path):
