@@ -760,14 +760,17 @@ def render(video: Path, name: str, folder: Path) -> Path:
 
 
 def measure_pipelines(cfg: Config, video: Path, decoders: Sequence[str],
-                      repeats: int) -> Dict[str, Any]:
+                      num_threads: int, repeats: int) -> Dict[str, Any]:
     """What the pipelines of a config take on a video, for the JSON file."""
     row: Dict[str, Any] = dict(bytes=video.stat().st_size)
     for split in ('train', 'test'):
         steps = cfg[f'{split}_dataloader'].dataset.pipeline
         times = time_pipelines(
-            {name: with_decoder(steps, decoder=name)
-             for name in decoders}, str(video), repeats)
+            {
+                name: with_decoder(
+                    steps, decoder=name, num_threads=num_threads)
+                for name in decoders
+            }, str(video), repeats)
         first = times[decoders[0]]
         row.update(frames=first.frames, shape=first.shape)
         row[split] = dict(
@@ -784,33 +787,38 @@ def measure_pipelines(cfg: Config, video: Path, decoders: Sequence[str],
 
 
 def pipeline_table(content: Dict[str, Any]) -> str:
-    """The table of what ``pipeline`` wrote."""
+    """The tables of what ``pipeline`` wrote: each video, and means."""
     decoders = content['settings']['decoders']
     ratio = f'{decoders[0]} / {decoders[-1]}'
     header = [
         'video', 'frames', 'MB', 'pipeline',
         *(f'{name}, ms' for name in decoders), ratio, 'largest difference',
-        'the rest, ms', 'clips/s a core', 'steps of the rest, ms'
+        'the rest, ms', 'clips/s a core'
     ]
-    rows, ratios = [header, ['---'] * len(header)], defaultdict(list)
+    rows, groups = [header, ['---'] * len(header)], defaultdict(list)
     for name, video in content['videos'].items():
         for split in ('train', 'test'):
             taken = video[split]
             spent = [taken['decoding'][d] for d in decoders]
             rest = sum(taken['steps'].values())
-            kind = name.partition(', as ')[2] or 'videos as they are'
-            ratios[kind, split].append(spent[0] / spent[-1])
+            kind = name.partition(', as ')[2] or 'as they are'
+            groups[kind, split].append((spent[0] / spent[-1], taken['steps']))
             rows.append([
                 name, f'{video["frames"]} of {video["shape"][1]}x'
                 f'{video["shape"][0]}', f'{video["bytes"] / 1e6:.2f}', split,
                 *(f'{t:.1f}' for t in spent), f'{spent[0] / spent[-1]:.2f}',
                 str(taken['difference']), f'{rest:.1f}',
-                f'{1e3 / (spent[0] + rest):.1f}',
-                ', '.join(f'{k} {v:.1f}' for k, v in taken['steps'].items())
+                f'{1e3 / (spent[0] + rest):.1f}'
             ])
-    means = [['mean over', 'pipeline', ratio], ['---'] * 3]
-    means += [[kind, split, f'{statistics.mean(values):.2f}']
-              for (kind, split), values in ratios.items()]
+    header = ['mean over videos', 'pipeline', ratio, 'steps of the rest, ms']
+    means = [header, ['---'] * len(header)]
+    for (kind, split), taken in groups.items():
+        ratios, steps = zip(*taken)
+        means.append([
+            kind, split, f'{statistics.mean(ratios):.2f}',
+            ', '.join(f'{step} {statistics.mean(s[step] for s in steps):.1f}'
+                      for step in steps[0])
+        ])
     return as_table(rows) + '\n' + as_table(means)
 
 
@@ -832,6 +840,7 @@ def pipeline(args: argparse.Namespace) -> str:
                 }
             },
             decoders=decoders,
+            num_threads=args.num_threads,
             repeats=args.repeats),
         videos={})
     with tempfile.TemporaryDirectory() as folder:
@@ -841,7 +850,7 @@ def pipeline(args: argparse.Namespace) -> str:
             path = render(video, kind, Path(folder)) if kind else video
             name = f'{video.name}, as {kind}' if kind else video.name
             content['videos'][name] = measure_pipelines(
-                cfg, path, decoders, args.repeats)
+                cfg, path, decoders, args.num_threads, args.repeats)
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(content, indent=1))
@@ -891,6 +900,8 @@ def main(args: Optional[Sequence[str]] = None) -> str:
         choices=RENDERINGS,
         default=[],
         help='encode the videos in other ways, and measure these too')
+    of_pipeline.add_argument(
+        '--num-threads', type=int, default=1, help='that decode a video')
     of_pipeline.add_argument('--repeats', type=int, default=5)
     of_pipeline.add_argument('--out', type=Path, help='JSON file to write')
     of_tables = commands.add_parser('tables')

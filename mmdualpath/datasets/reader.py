@@ -7,6 +7,7 @@ to is left out unless it is wanted, and only what is wanted is converted and
 copied. Where a file does not prove that this is safe, everything is decoded.
 """
 import io
+import math
 import os
 import re
 from bisect import bisect_right
@@ -111,6 +112,10 @@ class VideoReader:
                 raise ValueError(f'{self._name} tells no size of its frames.')
             scale = min(1., (short_side or min(size)) / min(size))
             self._size = tuple(max(1, round(scale * side)) for side in size)
+            if self._codec == 'mjpeg' and scale <= 0.5:
+                # it decodes halves, quarters and eighths at less cost
+                context.options = dict(
+                    lowres=str(min(3, math.floor(-math.log2(scale)))))
             self._note_packets()
             self._order, self._rank = self._find_order()
         if self._packets is not None:

@@ -425,9 +425,10 @@ def test_damaged_videos(rendered, tmp_path, name):
     assert True in outcomes
 
 
-def test_scaled_while_converted(rendered):
+@pytest.mark.parametrize('name', ['B frames', 'Motion JPEG'])
+def test_scaled_while_converted(rendered, name):
     """The same frames, smaller; never larger."""
-    path = rendered('B frames')
+    path = rendered(name)
     small = VideoReader(path, short_side=24).get_batch([7, 30])
     assert small.shape == (2, 24, 32, 3)
     halves = np.stack(decode(path)).reshape(COUNT, 24, 2, 32, 2, 3)

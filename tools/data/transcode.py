@@ -140,7 +140,7 @@ def predict(sample: Sequence[Job], jobs: Sequence[Job], due: int,
           f'{ratio:.2f} times the bytes')
     print(f'All {len(jobs)} videos, predicted from these: '
           f'{1e3 / before:.1f} -> {1e3 / after:.1f} clips/s to decode on a '
-          f'core, {total:.0f} -> {total * ratio:.0f} MB, '
+          f'core, {total:.3g} -> {total * ratio:.3g} MB, '
           f'{due * seconds / 60:.0f} min to go')
 
 
@@ -197,15 +197,17 @@ def main(args: Optional[Sequence[str]] = None) -> int:
     rest = [job for job in due if job not in set(first)]
     if sample:
         predict(sample, jobs, len(rest), seconds)
-    failed += run(rest, settings, args.workers,
-                  f'{len(jobs) - len(rest)} of {len(jobs)} are there')
-    print('\n'.join(sorted(failed)))
+    if rest:
+        failed += run(rest, settings, args.workers,
+                      f'{len(jobs) - len(rest)} of {len(jobs)} are there')
+    for line in sorted(failed):
+        print(line)
     (args.target / 'failed.txt').write_text('\n'.join(sorted(failed)))
     whole = [job for job in jobs if job[1].exists()]
     if whole:
         before, after = (size_of(side) for side in zip(*whole))
         print(f'{len(whole)} of {len(jobs)} videos are there: '
-              f'{before:.0f} -> {after:.0f} MB')
+              f'{before:.3g} -> {after:.3g} MB')
     return len(failed)
 
 
