@@ -202,14 +202,14 @@ def plan(args: argparse.Namespace, found: Sequence[Path], cost: Costs,
     clips = args.clips or len(found)
     free = shutil.disk_usage(args.videos).free
 
-    def outlook(milliseconds: float) -> Tuple[float, str]:
-        """Cores for a GPU to be busy, and what an epoch takes."""
+    def outlook(milliseconds: float) -> str:
+        """Cores that keep a device busy, and what an epoch takes."""
         needed = rate * milliseconds / 1e3
         ready = args.cores / milliseconds * 1e3
         total = min(ready, rate * args.gpus)
         limit = 'reading' if ready < rate * args.gpus else 'the model'
-        return needed, (f'{needed:.1f} cores a device; epoch '
-                        f'{duration(clips / total)}, limited by {limit}')
+        return (f'{needed:.2g} cores a device; epoch '
+                f'{duration(clips / total)}, limited by {limit}')
 
     lines = [
         f'{args.config}, {sampled} of {len(found)} videos in {args.videos}',
@@ -221,10 +221,10 @@ def plan(args: argparse.Namespace, found: Sequence[Path], cost: Costs,
         f'model     {rate:.3g} clips/s a device ({source})',
         f'given     {args.cores} cores, {args.gpus} devices, {clips} clips an '
         'epoch',
-        f'so        as they are: {outlook(read + train)[1]}',
+        f'so        as they are: {outlook(read + train)}',
     ]
     for name, (new, rest, ratio) in trials.items():
-        lines.append(f'so        {name}: {outlook(new + rest)[1]}')
+        lines.append(f'so        {name}: {outlook(new + rest)}')
     if trials:
         lines.append('')
     for name, (new, rest, ratio) in trials.items():

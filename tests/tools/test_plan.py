@@ -59,7 +59,7 @@ def test_what_limits(tmp_path, rate, cores, needed, epoch, limit):
     line = next(i for i in text.splitlines() if 'as they are' in i)
     assert all(part in line for part in (needed, epoch, limit))
     assert '40.0 clips/s a core in training' in text
-    assert '1.0 cores a device; epoch 10.0 s, limited by the model' in text
+    assert '1 cores a device; epoch 10.0 s, limited by the model' in text
     assert 'again: 3 GB' in text
 
 

@@ -95,6 +95,11 @@ def test_scaling(tmp_path):
     got = run(path, dict(type='VideoInit', short_side=32),
               dict(type='VideoDecode'))
     assert got['img_shape'] == (32, 48)
+
+
+def test_only_our_reader_scales(tmp_path):
+    needs('decord')
+    path = videos.write(tmp_path / 'a.mp4')
     with pytest.raises(ValueError, match='short_side=32 needs.*pyav'):
         open_video(path, 'decord', short_side=32)
 
