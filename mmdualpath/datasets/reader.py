@@ -231,7 +231,9 @@ class VideoReader:
             raise ValueError(f'There are no frames in {self._name}.')
         # An MP4 file tells in its header what has to be there.
         if 'mov' in self._container.format.name.split(','):
-            told = sum(e.size > 0 for e in self._stream.index_entries)
+            told = len(self._stream.index_entries)
+            if told > len(self._notes):
+                told = sum(e.size > 0 for e in self._stream.index_entries)
             if told > len(self._notes):
                 raise ValueError(f'{self._name} ends behind frame '
                                  f'{len(self._notes)} of {told}.')
@@ -367,7 +369,8 @@ class VideoReader:
             except av.error.FFmpegError:
                 continue  # what is lost is missed where it is wanted
             for frame in frames:
-                yield frame.pts, frame
+                if frame.pts is not None:  # it came out of no packet
+                    yield frame.pts, frame
 
     def _from(self, start: int) -> Iterator[av.Packet]:
         """Packets from a number on; it takes the place of their time."""
