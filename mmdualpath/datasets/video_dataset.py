@@ -14,6 +14,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.fileio import list_from_file
 from mmengine.logging import print_log
 
+from ..options import checked
 from .bad_videos import BadVideoReport, reason_of
 from .randomness import seeded
 
@@ -50,6 +51,7 @@ class UnreadableVideo(ActionDataSample):
 
 
 @DATASETS.register_module()
+@checked
 class ReliableVideoDataset(VideoDataset):
     """MMAction2's ``VideoDataset`` for lists with broken files in them.
 
@@ -91,8 +93,7 @@ class ReliableVideoDataset(VideoDataset):
         if unreadable not in UNREADABLE:
             raise ValueError(f'unreadable={unreadable!r} is none of '
                              f'{", ".join(UNREADABLE)}.')
-        if not (isinstance(max_bad_share,
-                           (int, float)) and 0 <= max_bad_share <= 1):
+        if not 0 <= max_bad_share <= 1:
             raise ValueError(f'max_bad_share={max_bad_share!r} is no share '
                              'between 0 and 1.')
         self.max_bad_share = max_bad_share

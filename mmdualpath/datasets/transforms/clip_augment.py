@@ -12,8 +12,11 @@ from mmcv.transforms import BaseTransform
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode, v2
 
+from ...options import checked
+
 
 @TRANSFORMS.register_module()
+@checked
 class ClipAugment(BaseTransform):
     """Apply ``torchvision.transforms.v2`` to a clip as one video.
 

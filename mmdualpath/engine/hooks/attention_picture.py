@@ -8,8 +8,11 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from ...options import checked
+
 
 @HOOKS.register_module()
+@checked
 class AttentionPictureHook(Hook):
     """Shows the visualizer what the model reads and attends to.
 

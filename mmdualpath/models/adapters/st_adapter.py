@@ -14,9 +14,11 @@ from mmaction.registry import MODELS
 from mmcv.cnn import build_activation_layer
 from torch import Tensor, nn
 
+from ...options import checked
 from .base import Adapter, Site, as_clips
 
 
+@checked
 class SpaceTimeBottleneck(nn.Module):
     """``up(act(dwconv3d(down x)))`` over the patches of all frames.
 
