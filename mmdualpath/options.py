@@ -126,9 +126,10 @@ def checked(target: Union[type, Callable]) -> Union[type, Callable]:
             # a default may be what its annotation leaves out
             if value is not named[name].default and not fits(value, kind):
                 kind = kind.__name__ if isinstance(kind, type) else str(kind)
-                raise OptionError(type(self), name, value,
-                                  f'must be {kind.replace("typing.", "")}',
-                                  options_of(type(self)))
+                raise OptionError(
+                    type(self), name, value,
+                    f'must be {kind.replace("typing.", "")}',
+                    options_of(type(self)))
         try:
             target(self, *args, **kwargs)
         except OptionError as error:
@@ -137,18 +138,19 @@ def checked(target: Union[type, Callable]) -> Union[type, Callable]:
             theirs = error.options
             if error.cls is not type(self):  # which gives it what it needs
                 theirs = {n: True for n, default in theirs.items() if default}
-            raise OptionError(type(self), error.option, error.value,
-                              error.fault, {
-                                  **options_of(type(self)),
-                                  **theirs
-                              }) from None
+            raise OptionError(
+                type(self), error.option, error.value, error.fault, {
+                    **options_of(type(self)),
+                    **theirs
+                }) from None
         except TypeError as error:
             found = re.search(r"unexpected keyword argument '(\w+)'",
                               str(error))
             if not found or found[1] not in kwargs.keys() - named:
                 raise
-            raise OptionError(type(self), found[1], kwargs[found[1]], '',
-                              options_of(type(self))) from None
+            raise OptionError(
+                type(self), found[1], kwargs[found[1]], '',
+                options_of(type(self))) from None
 
     check.checks_options = True
     return check
@@ -187,11 +189,10 @@ def build(registry: Registry, cfg: Mapping, **given: Any) -> Any:
     try:
         return registry.build(dict(cfg, **given))
     except OptionError as error:
-        raise OptionError(
-            error.cls, error.option, error.value, error.fault, {
-                n: default
-                for n, default in error.options.items() if n not in given
-            }) from None
+        raise OptionError(error.cls, error.option, error.value, error.fault, {
+            n: default
+            for n, default in error.options.items() if n not in given
+        }) from None
 
 
 def check_all() -> None:

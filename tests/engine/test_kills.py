@@ -9,11 +9,15 @@ import signal
 import time
 from pathlib import Path
 from typing import Callable
+from unittest.mock import MagicMock
 
 import engine_runs
 import pytest
 import torch
-from mmengine.fileio.backends import LocalBackend
+from mmengine.fileio import LocalBackend, get_file_backend
+from mmengine.registry import HOOKS
+
+from mmdualpath.fileio import WholeFileBackend, whole_file
 
 STEPS = 8
 
@@ -129,7 +133,7 @@ def test_killed_while_saving(cfg, whole, tmp_path, moment):
             return call
 
         if moment == 'write':
-            put = LocalBackend.put
+            put = WholeFileBackend.put
 
             def half(self, obj, path):
                 left[0] -= 1
@@ -139,10 +143,10 @@ def test_killed_while_saving(cfg, whole, tmp_path, moment):
                     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
                 return put(self, obj, path)
 
-            LocalBackend.put = half
+            WholeFileBackend.put = half
         elif moment == 'removal':
             left[0] = 0
-            LocalBackend.remove = kill(LocalBackend.remove)
+            WholeFileBackend.remove = kill(WholeFileBackend.remove)
         else:
             setattr(os, moment, kill(getattr(os, moment)))
 
@@ -179,7 +183,7 @@ def test_killed_at_random_moments(cfg, whole, tmp_path):
 
 def test_file_too_large(tmp_path):
     """The error names the file, and what was there before is there."""
-    backend = LocalBackend()
+    backend = WholeFileBackend()
     path = tmp_path / 'epoch_1.pth'
     backend.put(b'before', path)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -192,6 +196,52 @@ def test_file_too_large(tmp_path):
     assert error.value.errno == errno.EFBIG
     assert path.read_bytes() == b'before'
     assert [p.name for p in tmp_path.iterdir()] == ['epoch_1.pth']
+
+
+def test_links_stay_links(cfg, tmp_path):
+    """Of checkpoints and of the pointer: what they lead to is written."""
+    work, disk = tmp_path / 'work', tmp_path / 'disk'
+    work.mkdir()
+    disk.mkdir()
+    names = ('inside_epoch.pth', 'epoch_2.pth', 'last_checkpoint')
+    for name in names:
+        (work / name).symlink_to(disk / name)
+    (disk / 'last_checkpoint').write_text('elsewhere')
+    engine_runs.run(
+        cfg,
+        work,
+        custom_hooks=[],
+        **{'default_hooks.checkpoint.max_keep_ckpts': 2})
+    for name in ('epoch_2.pth', 'last_checkpoint'):
+        assert (work / name).is_symlink()
+        assert not (disk / name).is_symlink()
+    assert (disk / 'last_checkpoint').read_text() == str(work / 'epoch_2.pth')
+    assert resumable(disk)
+    assert not list(tmp_path.rglob('*.part'))
+
+
+def test_only_the_hook_writes_whole_files(cfg, tmp_path):
+    """MMEngine's local files are as they were, also those asked for."""
+    assert type(get_file_backend(tmp_path)) is LocalBackend
+    for given in (None, dict(backend='local')):
+        hook = HOOKS.build(
+            dict(type='ReliableCheckpointHook', backend_args=given))
+        hook.before_train(MagicMock(work_dir=str(tmp_path)))
+        assert type(hook.file_backend) is WholeFileBackend
+        assert type(get_file_backend(
+            backend_args=hook.backend_args)) is WholeFileBackend
+
+
+def test_a_file_that_fails_leaves_nothing(tmp_path):
+    """An error of the writer itself, and folders that are made."""
+    path = tmp_path / 'new' / 'file'
+    with pytest.raises(KeyError), whole_file(path) as part:
+        part.write_text('half')
+        raise KeyError
+    assert not list(path.parent.iterdir())
+    with whole_file(path) as part:
+        part.write_text('whole')
+    assert path.read_text() == 'whole'
 
 
 def small_disk(folder: Path) -> Callable:
@@ -324,14 +374,14 @@ def test_the_previous_best_stays_until_the_next_is_written(
     scores = iter([0.5, 0.4, 0.7])
     monkeypatch.setattr(AccMetric, 'compute_metrics',
                         lambda *_: dict(top1=next(scores)))
-    put, seen = LocalBackend.put, []
+    put, seen = WholeFileBackend.put, []
 
     def watched(self, obj, path):
         seen.append(
             (Path(path).name, sorted(p.name for p in tmp_path.glob('best*'))))
         put(self, obj, path)
 
-    monkeypatch.setattr(LocalBackend, 'put', watched)
+    monkeypatch.setattr(WholeFileBackend, 'put', watched)
     engine_runs.run(cfg, tmp_path)
     best = 'best_acc_top1_epoch_{}.pth'.format
     assert (best(3), [best(1)]) in seen
@@ -339,6 +389,5 @@ def test_the_previous_best_stays_until_the_next_is_written(
 
 
 def test_a_negative_interval_is_refused():
-    from mmengine.registry import HOOKS
     with pytest.raises(ValueError, match='every_n_iters=-1'):
         HOOKS.build(dict(type='ReliableCheckpointHook', every_n_iters=-1))

@@ -56,9 +56,8 @@ class AttentionPictureHook(Hook):
             return
         # matplotlib is loaded when there is something to draw
         from ...visualization.pictures import as_image, sheet
-        from ...visualization.sheets import (attention_rows,
-                                                     model_sections,
-                                                     path_inputs)
+        from ...visualization.sheets import (attention_rows, model_sections,
+                                             path_inputs)
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
         data = model.data_preprocessor(data_batch, training=False)
