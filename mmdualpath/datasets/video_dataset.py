@@ -69,7 +69,8 @@ class ReliableVideoDataset(VideoDataset):
     Args:
         ann_file: Lines of ``path label``, or ``path label label ...`` with
             ``multi_class``. A path may contain the delimiter if there is one
-            label. Without labels only if ``test_mode``.
+            label. Without labels only if ``test_mode``. The folder that
+            ``data_prefix`` names must be there.
         max_bad_share: Share of the videos that may be unreadable; with one
             more, reading stops.
         unreadable: ``raise`` or ``wrong``, in testing.
@@ -109,6 +110,10 @@ class ReliableVideoDataset(VideoDataset):
 
     def load_data_list(self) -> List[dict]:
         """Read ``ann_file``."""
+        folder = self.data_prefix['video'] or '.'
+        if '://' not in folder and not osp.isdir(folder):
+            raise ValueError(f'data_prefix: there is no folder {folder} with '
+                             f'the videos of {self.ann_file}.')
         try:
             lines = list_from_file(self.ann_file, encoding='utf-8-sig')
         except UnicodeDecodeError as error:

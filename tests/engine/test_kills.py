@@ -14,9 +14,12 @@ from unittest.mock import MagicMock
 import engine_runs
 import pytest
 import torch
+from mmaction.registry import DATASETS
+from mmengine.config import Config
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.registry import HOOKS
 
+from mmdualpath.datasets import ReliableVideoDataset
 from mmdualpath.fileio import WholeFileBackend, whole_file
 
 STEPS = 8
@@ -321,6 +324,57 @@ def test_disk_full(cfg, tmp_path, prepare):
     assert text.endswith("['inside_epoch.pth'] 1")
 
 
+def wrapped(cfg, **wrapper):
+    """A config whose training data are wrapped."""
+    cfg = Config(cfg.to_dict(), filename=cfg.filename)
+    cfg.train_dataloader.dataset = wrapper
+    return cfg
+
+
+@pytest.mark.parametrize('wrapper', ['RepeatDataset', 'ConcatDataset'])
+def test_killed_behind_a_wrapper(cfg, tmp_path, wrapper):
+    """Half of the videos twice, with their augmentations."""
+    dataset = dict(cfg.train_dataloader.dataset, indices=4)
+    inner = dict(dataset=dataset, times=2) if wrapper == 'RepeatDataset' \
+        else dict(datasets=[dataset, dataset])
+    cfg = wrapped(cfg, type=wrapper, **inner)
+    expected = engine_runs.run(cfg, tmp_path / 'whole')
+    (tmp_path / 'stopped').mkdir()
+    child = engine_runs.started(engine_runs.run, cfg, tmp_path / 'stopped',
+                                killed_at(5))
+    child.join()
+    same(engine_runs.run(cfg, tmp_path / 'stopped', resume=True), expected)
+
+
+@DATASETS.register_module()
+class BalancedVideos(ReliableVideoDataset):
+    """What ClassBalancedDataset needs."""
+
+    def get_cat_ids(self, index):
+        return [self.get_data_info(index)['label']]
+
+
+@pytest.mark.parametrize('sampler, fits', [('ResumableSampler', False),
+                                           ('DefaultSampler', True)])
+@pytest.mark.parametrize('outer', [False, True])
+def test_a_wrapper_that_loses_the_seed_is_refused(cfg, tmp_path, sampler, fits,
+                                                  outer):
+    dataset = dict(cfg.train_dataloader.dataset, type='BalancedVideos')
+    wrapper = dict(
+        type='ClassBalancedDataset', dataset=dataset, oversample_thr=0.1)
+    if outer:
+        wrapper = dict(type='RepeatDataset', dataset=wrapper, times=1)
+    cfg = wrapped(cfg, **wrapper)
+    cfg.train_dataloader.sampler = dict(type=sampler)
+    cfg.train_cfg.max_epochs = 1
+    if fits:
+        engine_runs.run(cfg, tmp_path)
+    else:
+        with pytest.raises(
+                ValueError, match='ClassBalancedDataset hands on plain ind'):
+            engine_runs.run(cfg, tmp_path)
+
+
 def test_other_batches_inside_an_epoch_are_refused(cfg, tmp_path):
     child = engine_runs.started(engine_runs.run, cfg, tmp_path, killed_at(3))
     child.join()
@@ -362,7 +416,6 @@ def test_nan_never_gets_into_a_checkpoint(cfg, tmp_path):
 def test_the_previous_best_stays_until_the_next_is_written(
         cfg, tmp_path, monkeypatch):
     """Also where several are followed, and the best is not the last."""
-    from mmengine.config import Config
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
     cfg.val_dataloader = cfg.test_dataloader
     cfg.val_evaluator = cfg.test_evaluator
