@@ -13,6 +13,8 @@ from typing import Optional, Sequence
 
 from benchmarks import models, picture, pipeline, tables
 
+from mmdualpath.apis.programs import program
+
 PROGRAMS = dict(
     models=models, pipeline=pipeline, tables=tables, picture=picture)
 
@@ -22,12 +24,12 @@ def main(args: Optional[Sequence[str]] = None) -> str:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     commands = parser.add_subparsers(dest='program', required=True)
-    for name, program in PROGRAMS.items():
-        program.add_arguments(
+    for name, module in PROGRAMS.items():
+        module.add_arguments(
             commands.add_parser(
                 name,
-                help=program.__doc__.split('\n')[0],
-                description=program.__doc__,
+                help=module.__doc__.split('\n')[0],
+                description=module.__doc__,
                 formatter_class=argparse.RawTextHelpFormatter))
     args = parser.parse_args(args)
 
@@ -38,4 +40,5 @@ def main(args: Optional[Sequence[str]] = None) -> str:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()

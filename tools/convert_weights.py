@@ -9,6 +9,7 @@ reads the published file itself.
 import argparse
 from pathlib import Path
 
+from mmdualpath.apis.programs import program
 from mmdualpath.models.weights import (convert, read_checkpoint,
                                        write_checkpoint)
 
@@ -33,4 +34,5 @@ def main(args=None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()

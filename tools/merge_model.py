@@ -18,7 +18,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
-import mmdualpath  # noqa: F401
+from mmdualpath.apis.programs import program
 from mmdualpath.models import AdaptedBackbone, FrozenBackbone
 from mmdualpath.models.backbones.frozen import tensors_of
 from mmdualpath.models.weights import read_file, write_checkpoint
@@ -135,4 +135,5 @@ def main(args=None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()

@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from mmdualpath.fileio import whole_file
+
 MATMUL = 'matrix product'
 # Square matrices large enough that the product, not its start, is timed.
 MATMUL_SIZE = dict(cpu=1024, cuda=8192)
@@ -48,10 +50,8 @@ class Results:
 
     def save(self) -> None:
         """Write the file, or leave the old one whole."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix('.tmp')
-        draft.write_text(json.dumps(self.content, indent=1))
-        draft.replace(self.path)
+        with whole_file(self.path) as part:
+            part.write_text(json.dumps(self.content, indent=1))
 
 
 def summary(results: Results) -> List[Dict[str, Any]]:

@@ -16,10 +16,10 @@ import numpy as np
 from mmaction.registry import DATASETS
 from mmengine.registry import init_default_scope
 
-import mmdualpath  # noqa: F401
+from mmdualpath.apis.programs import program
 from mmdualpath.datasets.randomness import Draw
+from mmdualpath.datasets.video_files import videos_in
 
-SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov')
 PIPELINE = [
     dict(type='DecordInit'),
     dict(type='SampleFrames', clip_len=16, frame_interval=4),
@@ -48,10 +48,7 @@ def main() -> None:
     parser.add_argument('folder', type=Path, help='folder of videos')
     parser.add_argument('--decodes', type=int, default=20000)
     args = parser.parse_args()
-    paths = sorted(
-        p for p in args.folder.rglob('*') if p.suffix.lower() in SUFFIXES)
-    if not paths:
-        parser.error(f'{args.folder} holds no videos.')
+    paths = videos_in(args.folder)
 
     init_default_scope('mmaction')
     with tempfile.TemporaryDirectory() as folder:
@@ -81,4 +78,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()
