@@ -6,7 +6,6 @@ from .frozen import FrozenBackbone, share
 from .sites import Sites, locate
 
 __all__ = [
-    'AdaptedBackbone', 'CLIPVisionTransformer', 'Checkpointed',
-    'DualFormer', 'DualPathBackbone', 'FrozenBackbone', 'Sites', 'inject',
-    'locate', 'share'
+    'AdaptedBackbone', 'CLIPVisionTransformer', 'Checkpointed', 'DualFormer',
+    'DualPathBackbone', 'FrozenBackbone', 'Sites', 'inject', 'locate', 'share'
 ]
