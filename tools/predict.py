@@ -11,6 +11,7 @@ A checkpoint of a training holds its config, so --config may be left out. With
 is reported and skipped; the exit status is 1 then.
 """
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 
 from mmdualpath.apis.inference import (VideoInferencer, find_videos, for_each,
                                        open_video, prediction_at,
-                                       webcam_frames, write_json)
+                                       webcam_frames)
 from mmdualpath.apis.programs import program
 from mmdualpath.visualization.pictures import (draw_lines, save, timeline,
                                                write_video)
@@ -158,7 +159,8 @@ def main() -> bool:
     with tempfile.TemporaryDirectory() as folder:
         results, skipped = predict_videos(inferencer, args, folder)
     if args.json:
-        write_json(args.json, results)
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(results, indent=2))
         print(f'Wrote {args.json}.')
     return skipped > 0
 

@@ -1,6 +1,5 @@
 """Predictions for videos of any length."""
 import itertools
-import json
 from collections import deque
 from pathlib import Path
 from typing import (Callable, Dict, Iterable, Iterator, List, Optional,
@@ -312,15 +311,6 @@ def prediction_at(windows: List[Dict], seconds: float) -> List[dict]:
     return min(
         windows, key=lambda w: abs(
             (w['start'] + w['end']) / 2 - seconds))['predictions']
-
-
-def write_json(path: Union[str, Path], results: List[dict]) -> None:
-    """Write predictions, readable to people too."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps(results, indent=2, ensure_ascii=False) + '\n',
-        encoding='utf-8')
 
 
 def webcam_frames(

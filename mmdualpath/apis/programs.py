@@ -42,7 +42,7 @@ def program() -> Iterator[None]:
         if message is None:
             raise
         if int(os.environ.get('LOCAL_RANK', 0)):
-            time.sleep(5)  # the first one ends, and a launcher ends the rest
+            time.sleep(30)  # the first one ends, and a launcher ends the rest
         raise SystemExit(f'{message}\n({_note_trace()})') from None
     finally:
         Config._get_cfg_path = staticmethod(_find_any_base)

@@ -96,7 +96,7 @@ def test_a_log_file_has_the_trace(monkeypatch, tmp_path):
                      re.DOTALL)
 
 
-@pytest.mark.parametrize('rank, waits', [(None, []), ('0', []), ('3', [5])])
+@pytest.mark.parametrize('rank, waits', [(None, []), ('0', []), ('3', [30])])
 def test_the_first_process_of_a_machine_speaks(rank, waits, monkeypatch):
     """A launcher ends the others while they wait."""
     waited = []
