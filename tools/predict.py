@@ -160,7 +160,8 @@ def main() -> bool:
         results, skipped = predict_videos(inferencer, args, folder)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(results, indent=2))
+        args.json.write_text(
+            json.dumps(results, indent=2, ensure_ascii=False) + '\n', 'utf-8')
         print(f'Wrote {args.json}.')
     return skipped > 0
 

@@ -12,6 +12,7 @@ from typing import Iterator, Optional, Tuple
 
 from mmengine import registry
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 from mmengine.logging import MMLogger
 from mmengine.registry import Registry
 
@@ -55,19 +56,19 @@ def mistake(error: Exception) -> Optional[str]:
     found = re.search(r'Original Traceback.*^\w[\w.]*: (.*)', text,
                       re.DOTALL | re.MULTILINE)
     text = found[1].strip() if found else text
-    if isinstance(error, KeyError):  # the only one that MMEngine words
-        found = re.match(r"'(\S+) is not in the (\w+)::([\w ]+) registry",
-                         text)
+    if isinstance(error, KeyError):
+        text = str(error.args[0]) if error.args else ''
+        found = re.match(r'(\S+) is not in the (\w+)::([\w ]+) registry', text)
         roots = [r for r in vars(registry).values() if type(r) is Registry]
         for root in roots if found else ():
             for place in (root, *root.children.values()):
                 if (place.scope, place.name) == found.groups()[1:]:
                     return unknown(place, found[1])
-        return None
+        return text if ' ' in text else None  # a sentence, or just a key
     if isinstance(error, TypeError) and 'unexpected keyword' not in text:
         return None
     kinds = (ValueError, OSError, TypeError, ImportError, AssertionError,
-             SyntaxError)
+             SyntaxError, ConfigParsingError)
     return text if text and isinstance(error, kinds) else None
 
 

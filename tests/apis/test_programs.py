@@ -57,6 +57,10 @@ class Broken(torch.utils.data.Dataset):
     (lambda: HOOKS.build(dict(type='BadVideosHook', _scope_='mmengine')),
      'There is no BadVideosHook among the "hook" types of mmengine: did you '
      'mean BadVideoHook?'),
+    (lambda: MODELS.build({}),
+     '`cfg` or `default_args` must contain the key "type", but got {}\nNone'),
+    (lambda: Config.fromfile(ROOT / 'README.md'),
+     'Only py/yml/yaml/json type are supported now!'),
     (lambda: next(iter(DataLoader(Broken(), num_workers=1))),
      'clip_len=3: give an even one.'),
 ])
