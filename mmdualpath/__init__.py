@@ -17,9 +17,6 @@ from . import compat  # noqa: E402
 compat.apply()
 
 from . import datasets, engine, models  # noqa: E402, F401
-from .options import check_all  # noqa: E402
 from .version import __version__  # noqa: E402
-
-check_all()
 
 __all__ = ['__version__', 'compat', 'datasets', 'engine', 'models']

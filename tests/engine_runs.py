@@ -13,6 +13,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from tiny_training import make_config, make_runner, write_videos
 
+from mmdualpath import compat
+
 
 @HOOKS.register_module()
 class NoteHook(Hook):
@@ -49,7 +51,7 @@ def config(folder: Path, **options) -> Config:
         dict(type='RandomResizedCrop', area_range=(0.5, 1.0)),
         dict(type='Resize', scale=(32, 32), keep_ratio=False),
         dict(type='Flip', flip_ratio=0.5),
-        dict(type='ColorJitter'),
+        dict(type='ColorJitter', hue=0.),
         dict(
             type='ClipAugment',
             transforms=[
@@ -135,6 +137,7 @@ def together(cfg: Config, work: Path, function=run, **options) -> list:
             WORLD_SIZE='2',
             MASTER_ADDR='127.0.0.1',
             MASTER_PORT=str(port))
+        compat.enable_cpu()
         function(cfg, work, launcher='pytorch', **options)
 
     children = [started(rank, i) for i in range(2)]

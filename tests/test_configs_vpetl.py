@@ -10,8 +10,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import TRANSFORMS, init_default_scope
 from mmpretrain.structures import DataSample
 
-from mmdualpath.models.backbones.frozen import digest
 from mmdualpath.analysis.structure import build_structure
+from mmdualpath.models.backbones.frozen import digest
 
 ROOT = Path(__file__).parents[1] / 'configs'
 CONFIGS = sorted(

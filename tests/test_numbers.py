@@ -151,9 +151,12 @@ def test_nothing_to_train_is_refused(base, tmp_path):
         trained(cfg, tmp_path, lambda r: r.model.requires_grad_(False))
 
 
-def test_an_overflow_in_fp16_is_skipped():
+def test_an_overflow_in_fp16_is_skipped(monkeypatch):
     """Gradients beyond fp16 halve the loss scale and move nothing."""
     from mmengine.optim import AmpOptimWrapper
+    from mmengine.optim.optimizer import amp_optimizer_wrapper
+    monkeypatch.setattr(amp_optimizer_wrapper, 'is_cuda_available',
+                        lambda: True)
     weight = torch.nn.Parameter(torch.ones(4))
     wrapper = AmpOptimWrapper(
         loss_scale='dynamic', optimizer=torch.optim.SGD([weight], 1.))

@@ -12,6 +12,8 @@ import yaml
 from mmengine.config import Config
 from tiny_training import make_config, write_videos
 
+from mmdualpath import __version__
+
 ROOT = Path(__file__).parents[1]
 METAFILES = sorted((ROOT / 'configs' / 'metafiles').glob('*.yml'))
 
@@ -47,7 +49,14 @@ def wheel(tmp_path_factory):
 
 def test_wheel_has_everything(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        packed = {n for n in archive.namelist() if '/.mim/' in n}
+        names = archive.namelist()
+        metadata = archive.read(
+            next(n for n in names if n.endswith('/METADATA'))).decode()
+    assert 'mmdualpath/py.typed' in names
+    for line in ('Author: mmdualpath contributors',
+                 'Project-URL: Paper, https://arxiv.org/abs/2303.09857'):
+        assert line in metadata.splitlines()
+    packed = {n for n in names if '/.mim/' in n}
     wanted = {'model-index.yml'}
     for folder, suffixes in (('configs', ('.py', '.yml')), ('tools', ('.py',
                                                                       '.sh'))):
@@ -59,15 +68,21 @@ def test_wheel_has_everything(wheel):
     assert packed == {f'mmdualpath/.mim/{name}' for name in wanted}
 
 
-@pytest.mark.slow
-def test_installed_wheel_trains(wheel, tmp_path):
-    """Its tools run a config of the user's, far from the checkout."""
-    site = tmp_path / 'site'
+@pytest.fixture(scope='module')
+def site(wheel, tmp_path_factory):
+    """A folder in which the wheel is installed."""
+    site = tmp_path_factory.mktemp('site')
     subprocess.run([
         sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps',
         '--target', site, wheel
     ],
                    check=True)
+    return site
+
+
+@pytest.mark.slow
+def test_installed_wheel_trains(site, tmp_path):
+    """Its tools run a config of the user's, far from the checkout."""
     installed = site / 'mmdualpath' / '.mim'
     for config in (installed / 'configs').glob('*.py'):
         assert Config.fromfile(config).model
@@ -86,6 +101,38 @@ def test_installed_wheel_trains(wheel, tmp_path):
                             text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     assert (here / 'work' / 'epoch_1.pth').is_file()
+
+
+@pytest.mark.parametrize('base, first', [
+    ("'mmdualpath::dualpath_vitb_ssv2'",
+     'from mmdualpath.apis.programs import program'),
+    ("__import__('mmdualpath').__path__[0] + "
+     "'/.mim/configs/dualpath_vitb_ssv2.py'",
+     'from contextlib import nullcontext as program'),
+])
+def test_bases_of_an_installed_wheel(site, tmp_path, base, first):
+    """In our programs by name, with MMEngine alone as the README says."""
+    readme = (ROOT / 'README.md').read_text()
+    assert f'_base_ = {base}\n' in readme
+    (tmp_path / 'mine.py').write_text(
+        f'_base_ = {base}\nmodel = dict(cls_head=dict(num_classes=12))\n')
+    code = (f'{first}\n'
+            'from mmengine.config import Config\n'
+            'with program():\n'
+            '    cfg = Config.fromfile("mine.py")\n'
+            'print(cfg.model.type, cfg.model.cls_head.num_classes)\n')
+    result = subprocess.run([sys.executable, '-W', 'ignore', '-c', code],
+                            cwd=tmp_path,
+                            env=dict(os.environ, PYTHONPATH=str(site)),
+                            capture_output=True,
+                            text=True)
+    assert result.stdout.splitlines()[-1:] == ['DualPath 12'], result.stderr
+
+
+def test_the_citation_is_of_this_version():
+    cited = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    assert cited['version'] == __version__
+    assert cited['license'] == 'Apache-2.0'
 
 
 def test_index_imports_every_metafile():

@@ -14,6 +14,7 @@ from mmengine.config import Config, DictAction
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
+from mmdualpath.apis.programs import program
 from mmdualpath.visualization.pictures import side_by_side, to_images
 
 matplotlib.use('Agg')
@@ -78,4 +79,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()

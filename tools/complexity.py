@@ -23,9 +23,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-import mmdualpath  # noqa: F401
-from mmdualpath.analysis.complexity import count_macs, count_params, test_views, view_of
+from mmdualpath.analysis.complexity import (count_macs, count_params,
+                                            test_views, view_of)
 from mmdualpath.analysis.structure import build_structure
+from mmdualpath.apis.programs import program
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 
@@ -149,4 +150,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()

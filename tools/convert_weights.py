@@ -10,6 +10,7 @@ tools/test.py read the published files themselves.
 import argparse
 from pathlib import Path
 
+from mmdualpath.apis.programs import program
 from mmdualpath.models.weights import (convert, convert_trained,
                                        read_checkpoint, write_checkpoint)
 
@@ -37,4 +38,5 @@ def main(args=None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()

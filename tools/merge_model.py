@@ -18,7 +18,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
-import mmdualpath  # noqa: F401
+from mmdualpath.apis.programs import program
 from mmdualpath.models import AdaptedBackbone, FrozenBackbone, views_of
 from mmdualpath.models.backbones.frozen import tensors_of
 from mmdualpath.models.weights import read_file, write_checkpoint
@@ -53,8 +53,8 @@ def load_config(path: str) -> Config:
 def adapted_views(model: nn.Module) -> Iterator[Tuple[str, AdaptedBackbone]]:
     """Every view of the frozen backbone, with its prefix."""
     for path, view in views_of(model.backbone).items():
-        yield ('backbone.' if view is model.backbone else
-               f'backbone.{path}.'), view
+        yield ('backbone.'
+               if view is model.backbone else f'backbone.{path}.'), view
 
 
 def frozen_tensors(model: nn.Module) -> Dict[str, Tensor]:
@@ -135,4 +135,5 @@ def main(args=None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()

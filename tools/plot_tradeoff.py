@@ -20,6 +20,7 @@ import json
 from pathlib import Path
 from typing import Dict, Iterable, List, Tuple
 
+from mmdualpath.apis.programs import program
 from mmdualpath.visualization.tradeoff import COLOURS, plot
 
 NEEDED = ('trainable', 'macs', 'accuracy')
@@ -84,14 +85,12 @@ def main() -> None:
     parser.add_argument(
         '--metric', default='acc/top1', help='accuracy in a test result')
     args = parser.parse_args()
-    try:
-        figure = plot(load(args.results, args.metric), args.title)
-    except (OSError, ValueError) as error:
-        raise SystemExit(str(error))
+    figure = plot(load(args.results, args.metric), args.title)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out, dpi=120)
     print(f'Wrote {args.out}.')
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()

@@ -7,18 +7,23 @@
     python tools/predict.py webcam ... --window 2
 
 A checkpoint of a training holds its config, so --config may be left out. With
---window long videos are predicted piece by piece.
+--window long videos are predicted piece by piece. A video that cannot be read
+is reported and skipped; the exit status is 1 then.
 """
 import argparse
+import json
+import sys
 import tempfile
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Optional, Tuple
 from urllib.parse import unquote, urlparse
 
 import numpy as np
 
-from mmdualpath.apis.inference import (VideoInferencer, find_videos, open_video,
-                                  prediction_at, webcam_frames, write_json)
+from mmdualpath.apis.inference import (VideoInferencer, find_videos, for_each,
+                                       open_video, prediction_at,
+                                       webcam_frames)
+from mmdualpath.apis.programs import program
 from mmdualpath.visualization.pictures import (draw_lines, save, timeline,
                                                write_video)
 
@@ -51,40 +56,36 @@ def local(name: str, folder: str) -> str:
     return str(path)
 
 
-def target(out: Path, video: str, many: bool, suffix: str) -> Path:
-    """Where a result of a video goes: a file, or one in a folder."""
-    return out / (Path(video).stem + suffix) if many else out
-
-
 def predict_videos(inferencer: VideoInferencer, args: argparse.Namespace,
-                   folder: str) -> List[dict]:
-    """Predict files, folders and URLs, and write what is asked for."""
-    names = find_videos(args.videos)
-    many = len(names) > 1
+                   folder: str) -> Tuple[List[dict], int]:
+    """Predict files, folders and URLs, and write what is asked for.
+
+    Returns:
+        Results, and how many videos were skipped.
+    """
+    videos = find_videos(args.videos)
     results = []
-    for name in names:
-        try:
-            result = inferencer.predict(
-                local(name, folder), args.topk, args.window, args.stride,
-                args.batch_size)
-        except ValueError as error:
-            if not many:
-                raise SystemExit(str(error))
-            print(f'{name}: skipped. {error}')
-            continue
-        print(name)
+
+    def predict(video: str, name: str) -> None:
+        result = inferencer.predict(
+            local(video, folder), args.topk, args.window, args.stride,
+            args.batch_size)
+        print(video)
         for line in lines_of(result['predictions']):
             print('  ' + line)
         if args.out:
-            path = target(args.out, name, many, '.mp4')
+            path = args.out / f'{name}.mp4' if len(videos) > 1 else args.out
             write_video(path, drawn(result), result['fps'])
             print(f'Wrote {path}.')
         if args.timeline:
-            path = target(args.timeline, name, many, '.png')
+            path = args.timeline / f'{name}.png' if len(videos) > 1 \
+                else args.timeline
             save(timeline(result), path)
             print(f'Wrote {path}.')
-        results.append(dict(result, video=name))
-    return results
+        results.append(dict(result, video=video))
+
+    skipped = for_each(videos, predict)
+    return results, skipped
 
 
 def predict_webcam(inferencer: VideoInferencer, args: argparse.Namespace,
@@ -113,8 +114,8 @@ def predict_webcam(inferencer: VideoInferencer, args: argparse.Namespace,
             pass
 
 
-def main() -> None:
-    """Predict what the command line names."""
+def main() -> bool:
+    """Predict what the command line names; gives whether some was skipped."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
@@ -148,21 +149,23 @@ def main() -> None:
         help='picture of the predictions over time; a folder for several')
     args = parser.parse_args()
 
-    try:
-        inferencer = VideoInferencer(args.config, args.checkpoint, args.device,
-                                     args.labels)
-        if args.videos[0].split(':')[0] == 'webcam':
-            number = args.videos[0].partition(':')[2]
-            predict_webcam(inferencer, args, int(number or 0))
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            results = predict_videos(inferencer, args, folder)
-    except ValueError as error:
-        raise SystemExit(str(error))
+    inferencer = VideoInferencer(args.config, args.checkpoint, args.device,
+                                 args.labels)
+    inferencer.check_trained()
+    if args.videos[0].split(':')[0] == 'webcam':
+        number = args.videos[0].partition(':')[2]
+        predict_webcam(inferencer, args, int(number or 0))
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        results, skipped = predict_videos(inferencer, args, folder)
     if args.json:
-        write_json(args.json, results)
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(
+            json.dumps(results, indent=2, ensure_ascii=False) + '\n', 'utf-8')
         print(f'Wrote {args.json}.')
+    return skipped > 0
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        sys.exit(main())

@@ -20,6 +20,7 @@ import torch
 import yaml
 
 import mmdualpath
+from mmdualpath.apis.programs import program
 from mmdualpath.models.weights import read_file, write_checkpoint
 
 # What a checkpoint tells of its training, and what reading it needs.
@@ -164,4 +165,5 @@ def main(args=None) -> Path:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()

@@ -1,13 +1,9 @@
 """MMAction2's own test.py, with mmdualpath imported first.
 
-Takes what MMAction2's ``tools/test.py`` takes, see ``--help``.
+Takes what MMAction2's ``tools/test.py`` takes, see ``--help``. A mistake ends
+it with one message; with ``--trace`` the trace follows.
 """
-import runpy
-from importlib.util import find_spec
-from pathlib import Path
-
-import mmdualpath  # noqa: F401
+from mmdualpath.apis.programs import run_stock
 
 if __name__ == '__main__':
-    stock = Path(find_spec('mmaction').origin).parent / '.mim/tools/test.py'
-    runpy.run_path(str(stock), run_name='__main__')
+    run_stock('test.py')

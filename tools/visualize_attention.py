@@ -12,15 +12,18 @@ which has no class token, the mean over all tokens' queries takes its place,
 and windows attend within themselves.
 """
 import argparse
+import sys
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Union
+from typing import Dict, List, Optional, Union
 
 import torch
 from mmaction.registry import DATASETS
 from mmengine.config import Config, DictAction
 from torch import Tensor, nn
 
-from mmdualpath.apis.inference import VideoInferencer, find_videos, open_video
+from mmdualpath.apis.inference import (VideoInferencer, find_videos, for_each,
+                                       open_video)
+from mmdualpath.apis.programs import program
 from mmdualpath.models.backbones import AdaptedBackbone, views_of
 from mmdualpath.visualization import without_adapters
 from mmdualpath.visualization.pictures import save, sheet, write_video
@@ -50,14 +53,15 @@ def bare_networks(model: nn.Module, cfg: Config) -> Optional[Dict]:
     }
 
 
-def videos_of(args: argparse.Namespace, cfg: Config) -> Iterator[str]:
+def videos_of(args: argparse.Namespace, cfg: Config) -> List[str]:
     """Videos of the command line, or the first ones of a data set."""
     if args.videos:
-        yield from find_videos(args.videos)
-        return
+        return find_videos(args.videos)
     dataset = DATASETS.build(cfg[f'{args.split}_dataloader'].dataset)
-    for index in range(min(args.samples, len(dataset))):
-        yield dataset.get_data_info(index)['filename']
+    return [
+        dataset.get_data_info(index)['filename']
+        for index in range(min(args.samples, len(dataset)))
+    ]
 
 
 @torch.no_grad()
@@ -76,8 +80,8 @@ def read(inferencer: VideoInferencer, video: str) -> Dict[str, Tensor]:
     return path_inputs(preprocessor(batch)['inputs'], preprocessor)
 
 
-def main() -> None:
-    """Draw the videos of the command line."""
+def main() -> bool:
+    """Draw the videos of the command line; gives whether some was skipped."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('config')
@@ -117,38 +121,39 @@ def main() -> None:
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     trained = args.checkpoint != '-'
-    try:
-        inferencer = VideoInferencer(cfg.copy(),
-                                     args.checkpoint if trained else None,
-                                     args.device, args.labels)
-        model = inferencer.model
-        bare = bare_networks(model, cfg)
-        for video in videos_of(args, cfg):
-            inputs = read(inferencer, video)
-            rows = attention_rows(
-                model,
-                inputs,
-                bare,
-                args.block,
-                args.heads,
-                args.rollout,
-                adapted=trained or bare is None)
-            title = Path(video).name
-            if trained:
-                best = inferencer.predict(video, topk=1)['predictions'][0]
-                title += f': {best["label"]} ({best["score"]:.0%})'
-            sections = model_sections(model, inputs, rows, args.frames)
-            path = args.out / f'{Path(video).stem}.png'
-            save(sheet(sections, title), path)
+    inferencer = VideoInferencer(cfg.copy(),
+                                 args.checkpoint if trained else None,
+                                 args.device, args.labels)
+    model = inferencer.model
+    bare = bare_networks(model, cfg)
+
+    def draw(video: str, name: str) -> None:
+        inputs = read(inferencer, video)
+        rows = attention_rows(
+            model,
+            inputs,
+            bare,
+            args.block,
+            args.heads,
+            args.rollout,
+            adapted=trained or bare is None)
+        title = Path(video).name
+        if trained:
+            best = inferencer.predict(video, topk=1)['predictions'][0]
+            title += f': {best["label"]} ({best["score"]:.0%})'
+        sections = model_sections(model, inputs, rows, args.frames)
+        path = args.out / f'{name}.png'
+        save(sheet(sections, title), path)
+        print(f'Wrote {path}.')
+        if args.video:
+            path = args.out / f'{name}.mp4'
+            frames = attention_frames(model, inputs, rows)
+            write_video(path, frames, args.fps)
             print(f'Wrote {path}.')
-            if args.video:
-                path = path.with_suffix('.mp4')
-                frames = attention_frames(model, inputs, rows)
-                write_video(path, frames, args.fps)
-                print(f'Wrote {path}.')
-    except ValueError as error:
-        raise SystemExit(str(error))
+
+    return for_each(videos_of(args, cfg), draw) > 0
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        sys.exit(main())

@@ -13,6 +13,7 @@ default_hooks = dict(
         save_best='auto'),
     sampler_seed=dict(type='ExactResumeHook'),
     bad_videos=dict(type='BadVideoHook'),
+    float32_scores=dict(type='Float32ScoresHook'),
     sync_buffers=dict(type='SyncBuffersHook'))
 
 env_cfg = dict(

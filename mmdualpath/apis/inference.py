@@ -1,18 +1,19 @@
 """Predictions for videos of any length."""
 import itertools
-import json
 from collections import deque
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
+from typing import (Callable, Dict, Iterable, Iterator, List, Optional,
+                    Sequence, Tuple, Union)
 
 import numpy as np
 import torch
 from mmaction.apis.inferencers import ActionRecogInferencer
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from torch import nn
 
-VIDEO_SUFFIXES = ('.avi', '.flv', '.gif', '.m4v', '.mkv', '.mov', '.mp4',
-                  '.mpeg', '.mpg', '.ogv', '.ts', '.webm', '.wmv', '.3gp')
+from ..datasets.bad_videos import reason_of
+from ..datasets.video_files import result_names, videos_in
 
 
 class FrameBuffer:
@@ -74,6 +75,22 @@ class VideoInferencer(ActionRecogInferencer):
         # Scores that sum to one, whatever the config averages.
         self.model.cls_head.average_clips = 'prob'
 
+    def _load_weights_to_model(self, model: nn.Module,
+                               checkpoint: Optional[dict],
+                               cfg: Optional[Config]) -> None:
+        super()._load_weights_to_model(model, checkpoint, cfg)
+        self._trained = checkpoint is not None
+
+    def check_trained(self) -> None:
+        """Refuse to predict without a checkpoint.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if not self._trained:
+            raise ValueError('The head of the model is untrained, so that its '
+                             'predictions mean nothing: give a checkpoint.')
+
     def _init_pipeline(self, cfg: Config) -> Compose:
         steps = super()._init_pipeline(cfg).transforms
         # The first two steps open a file; segments bring an open one.
@@ -98,7 +115,11 @@ class VideoInferencer(ActionRecogInferencer):
 
         Yields:
             ``(classes,)`` of each segment, summing to one.
+
+        Raises:
+            ValueError: If the model was given no checkpoint.
         """
+        self.check_trained()
         inputs = (dict(
             video_reader=reader,
             total_frames=stop - start,
@@ -255,16 +276,34 @@ def find_videos(names: Iterable[str]) -> List[str]:
         if '://' in name or path.is_file():
             found.append(name)
         elif path.is_dir():
-            inside = sorted(
-                str(p) for p in path.rglob('*')
-                if p.suffix.lower() in VIDEO_SUFFIXES)
-            if not inside:
-                raise ValueError(f'The folder {name} holds no video '
-                                 f'({", ".join(VIDEO_SUFFIXES)}).')
-            found += inside
+            found += map(str, videos_in(path))
         else:
             raise ValueError(f'{name} is no file, folder, URL or webcam.')
     return found
+
+
+def for_each(videos: Sequence[str], work: Callable[[str, str], None]) -> int:
+    """Do something with each video; one that fails is reported and skipped.
+
+    Args:
+        videos: Paths or URLs. What fails on a single one is raised.
+        work: Takes a video, and a name that no result of another one has.
+
+    Returns:
+        How many were skipped.
+    """
+    skipped = 0
+    for video, name in zip(videos, result_names(videos)):
+        try:
+            work(video, name)
+        except Exception as error:
+            if len(videos) == 1:
+                raise
+            print(f'{video}: skipped. {reason_of(error)}')
+            skipped += 1
+    if skipped:
+        print(f'{skipped} of {len(videos)} videos were skipped.')
+    return skipped
 
 
 def prediction_at(windows: List[Dict], seconds: float) -> List[dict]:
@@ -272,15 +311,6 @@ def prediction_at(windows: List[Dict], seconds: float) -> List[dict]:
     return min(
         windows, key=lambda w: abs(
             (w['start'] + w['end']) / 2 - seconds))['predictions']
-
-
-def write_json(path: Union[str, Path], results: List[dict]) -> None:
-    """Write predictions, readable to people too."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps(results, indent=2, ensure_ascii=False) + '\n',
-        encoding='utf-8')
 
 
 def webcam_frames(

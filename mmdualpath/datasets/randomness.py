@@ -40,7 +40,9 @@ class Draw(int):
     """The index of a sample, and the key of all that is random about it.
 
     It travels from the sampler to the worker that reads the sample, so it
-    also reaches workers that live for the whole training.
+    also reaches workers that live for the whole training. Wrappers that
+    compute the index in the data set they hold, as ``RepeatDataset`` and
+    ``ConcatDataset`` do, hand the key on.
     """
 
     def __new__(cls, index: int, key: tuple = ()) -> 'Draw':
@@ -50,3 +52,9 @@ class Draw(int):
 
     def __getnewargs__(self) -> tuple:
         return int(self), self.key
+
+    def __sub__(self, other: int) -> 'Draw':
+        return Draw(int(self) - other, self.key)
+
+    def __mod__(self, other: int) -> 'Draw':
+        return Draw(int(self) % other, self.key)

@@ -14,8 +14,8 @@ from bisect import bisect_right
 from contextlib import contextmanager
 from itertools import chain, dropwhile, islice
 from pathlib import Path
-from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, \
-    Sequence, Tuple, Union
+from typing import (Collection, Dict, Iterator, List, NamedTuple, Optional,
+                    Sequence, Tuple, Union)
 
 import av
 import numpy as np

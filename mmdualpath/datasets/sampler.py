@@ -5,10 +5,12 @@ from typing import Iterator
 from mmengine.dataset import DefaultSampler
 from mmengine.registry import DATA_SAMPLERS
 
+from ..options import checked
 from .randomness import Draw
 
 
 @DATA_SAMPLERS.register_module()
+@checked
 class ResumableSampler(DefaultSampler):
     """MMEngine's sampler, whose indices know their seed and can be skipped.
 

@@ -5,8 +5,11 @@ from mmaction.registry import DATASETS
 from mmpretrain.datasets import BaseDataset
 from torchvision import datasets
 
+from ..options import checked
+
 
 @DATASETS.register_module()
+@checked
 class SVHN(BaseDataset):
     """The cropped digits of SVHN, 73 257 to train and 26 032 to test.
 

@@ -14,6 +14,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.fileio import list_from_file
 from mmengine.logging import print_log
 
+from ..options import checked
 from .bad_videos import BadVideoReport, reason_of
 from .randomness import seeded
 
@@ -50,6 +51,7 @@ class UnreadableVideo(ActionDataSample):
 
 
 @DATASETS.register_module()
+@checked
 class ReliableVideoDataset(VideoDataset):
     """MMAction2's ``VideoDataset`` for lists with broken files in them.
 
@@ -67,7 +69,8 @@ class ReliableVideoDataset(VideoDataset):
     Args:
         ann_file: Lines of ``path label``, or ``path label label ...`` with
             ``multi_class``. A path may contain the delimiter if there is one
-            label. Without labels only if ``test_mode``.
+            label. Without labels only if ``test_mode``. The folder that
+            ``data_prefix`` names must be there.
         max_bad_share: Share of the videos that may be unreadable; with one
             more, reading stops.
         unreadable: ``raise`` or ``wrong``, in testing.
@@ -91,8 +94,7 @@ class ReliableVideoDataset(VideoDataset):
         if unreadable not in UNREADABLE:
             raise ValueError(f'unreadable={unreadable!r} is none of '
                              f'{", ".join(UNREADABLE)}.')
-        if not (isinstance(max_bad_share,
-                           (int, float)) and 0 <= max_bad_share <= 1):
+        if not 0 <= max_bad_share <= 1:
             raise ValueError(f'max_bad_share={max_bad_share!r} is no share '
                              'between 0 and 1.')
         self.max_bad_share = max_bad_share
@@ -108,6 +110,10 @@ class ReliableVideoDataset(VideoDataset):
 
     def load_data_list(self) -> List[dict]:
         """Read ``ann_file``."""
+        folder = self.data_prefix['video'] or '.'
+        if '://' not in folder and not osp.isdir(folder):
+            raise ValueError(f'data_prefix: there is no folder {folder} with '
+                             f'the videos of {self.ann_file}.')
         try:
             lines = list_from_file(self.ann_file, encoding='utf-8-sig')
         except UnicodeDecodeError as error:

@@ -7,8 +7,11 @@ from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
+from ..options import checked
+
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+@checked
 class TrainableParamsConstructor(DefaultOptimWrapperConstructor):
     """MMEngine's constructor for views that share their parameters.
 

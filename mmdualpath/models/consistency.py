@@ -30,7 +30,9 @@ def _check_pixels(preprocessor: nn.Module) -> None:
     std = getattr(preprocessor, 'std', None)
     if not isinstance(mean, Tensor) or not isinstance(std, Tensor):
         return
-    if mean.numel() and not mean.is_meta and mean.abs().max() <= 1 and std.max() <= 1:
+    if mean.is_meta or not mean.numel():
+        return
+    if mean.abs().max() <= 1 and std.max() <= 1:
         mean, std = (v.flatten().tolist() for v in (mean, std))
         raise ValueError(
             f'mean={[round(v, 4) for v in mean]} and '

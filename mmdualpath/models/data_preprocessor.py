@@ -10,9 +10,11 @@ from torch import Tensor
 from ..augmentation import augment_batch, build_augmentation
 from ..framesets import (Size, grid_framesets, num_framesets, spatial_indices,
                          to_pair)
+from ..options import checked
 
 
 @MODELS.register_module()
+@checked
 class DualPathDataPreprocessor(ActionDataPreprocessor):
     """Split a clip into spatial frames and framesets, then normalise both.
 
@@ -38,16 +40,15 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
             ``std`` is missing, or torchvision lacks a transform.
     """
 
-    def __init__(
-        self,
-        num_spatial_frames: Union[int, Sequence[int], None] = 8,
-        grid: Optional[Size] = 4,
-        frameset_size: Optional[Size] = None,
-        mean: Optional[List[float]] = None,
-        std: Optional[List[float]] = None,
-        to_rgb: bool = False,
-        blending: Optional[dict] = None,
-        augment: Sequence[dict] = ()) -> None:
+    def __init__(self,
+                 num_spatial_frames: Union[int, Sequence[int], None] = 8,
+                 grid: Optional[Size] = 4,
+                 frameset_size: Optional[Size] = None,
+                 mean: Optional[List[float]] = None,
+                 std: Optional[List[float]] = None,
+                 to_rgb: bool = False,
+                 blending: Optional[dict] = None,
+                 augment: Optional[Sequence[dict]] = None) -> None:
         if (mean is None) != (std is None):
             raise ValueError(f'mean={mean} and std={std}: give both or none.')
         super().__init__(

@@ -23,8 +23,8 @@ from ..models.adapters.attention import AttentionAdapter
 from ..models.adapters.base import Adapter
 from ..models.backbones import AdaptedBackbone, FrozenBackbone
 from ..models.backbones.frozen import tensors_of
-from ..models.sites import (Site, Windows, Wrapper, blocks_of, resolve, sites_of,
-                            unwrapped)
+from ..models.sites import (Site, Windows, Wrapper, blocks_of, resolve,
+                            sites_of, unwrapped)
 
 
 class AttentionRecorder(AttentionAdapter):

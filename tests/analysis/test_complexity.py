@@ -46,17 +46,16 @@ def build(adapter: dict):
     [
         (dict(type='ParallelAdapter', site='mlp', width=8),
          LAYERS * TOKENS * 2 * D * 8, LAYERS * (2 * D * 8 + 8 + D)),
-        (dict(type='SerialAdapter', site='attn', width=8, blocks=[0]),
-         TOKENS * 2 * D * 8, 2 * D * 8 + 8 + D),
+        (dict(type='SerialAdapter', site='attn', width=8,
+              blocks=[0]), TOKENS * 2 * D * 8, 2 * D * 8 + 8 + D),
         # K_p, V_p = Linear(tanh(Linear x)): d to 8 to 2d
-        (dict(type='PATT', site='msa', width=8),
-         LAYERS * TOKENS * (D * 8 + 8 * 2 * D),
-         LAYERS * (D * 8 + 8 + 2 * D * 8 + 2 * D)),
+        (dict(type='PATT', site='msa', width=8), LAYERS * TOKENS *
+         (D * 8 + 8 * 2 * D), LAYERS * (D * 8 + 8 + 2 * D * 8 + 2 * D)),
         # 4 prefixes through both layers, once a batch, and as keys
-        (dict(type='PrefixTuning', site='msa', num_tokens=4, width=8),
-         backbone_macs(keys=4) - backbone_macs() +
-         LAYERS * 4 * (D * 8 + 8 * 2 * D) / FRAMES,
-         LAYERS * (4 * D + D * 8 + 8 + 2 * D * 8 + 2 * D)),
+        (dict(type='PrefixTuning', site='msa', num_tokens=4,
+              width=8), backbone_macs(keys=4) - backbone_macs() + LAYERS * 4 *
+         (D * 8 + 8 * 2 * D) / FRAMES, LAYERS *
+         (4 * D + D * 8 + 8 + 2 * D * 8 + 2 * D)),
         (dict(type='VPT', site='block', num_prompts=4),
          backbone_macs(prompts=4) - backbone_macs(), LAYERS * 4 * D),
     ])

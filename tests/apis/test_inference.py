@@ -6,8 +6,9 @@ import torch
 from mmaction.apis import inference_recognizer, init_recognizer
 from tiny_training import make_config
 
-from mmdualpath.apis.inference import (FrameBuffer, VideoInferencer, find_videos,
-                                  open_video, prediction_at, sliding_windows)
+from mmdualpath.apis.inference import (FrameBuffer, VideoInferencer,
+                                       find_videos, open_video, prediction_at,
+                                       sliding_windows)
 
 
 @pytest.fixture(scope='module')

@@ -12,6 +12,7 @@ from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
 from mmdualpath.datasets.bad_videos import BadVideoReport
+from mmdualpath.datasets.randomness import Draw
 
 T = 8
 READ = [
@@ -249,6 +250,51 @@ def test_bad_options_are_named(tmp_path, options, message):
         make(tmp_path, ['a.mp4 1'], **options)
 
 
+def test_a_wrong_folder_is_named(tmp_path):
+    """Before a single video is looked for."""
+    options = dict(type='ReliableVideoDataset', pipeline=[])
+    (tmp_path / 'list.txt').write_text('a.mp4 1\n')
+    for prefix, root in ((str(tmp_path / 'no'), None), ('no', str(tmp_path))):
+        with pytest.raises(
+                ValueError, match=f'there is no folder {tmp_path}/no with'):
+            DATASETS.build(
+                dict(
+                    options,
+                    ann_file=str(tmp_path / 'list.txt'),
+                    data_root=root,
+                    data_prefix=dict(video=prefix)))
+
+
+@pytest.mark.parametrize('wrap', [
+    lambda d: dict(type='RepeatDataset', dataset=d, times=3),
+    lambda d: dict(type='ConcatDataset', datasets=[d, d, d]),
+    lambda d: dict(
+        type='RepeatDataset',
+        dataset=dict(type='ConcatDataset', datasets=[d, d]),
+        times=2),
+])
+def test_wrappers_hand_the_seed_on(tmp_path, wrap):
+    """A sample depends on its key alone, at every place."""
+    names = [f'{i}.mp4' for i in range(2)]
+    for i, name in enumerate(names):
+        videos.write(tmp_path / name, count=8 + i)
+    crop = [dict(type='RandomResizedCrop')]
+    own = make(tmp_path, [f'{n} 0' for n in names], READ + crop + PACK)
+    cfg = dict(
+        type='ReliableVideoDataset',
+        ann_file=str(tmp_path / 'list.txt'),
+        data_prefix=dict(video=str(tmp_path)),
+        pipeline=READ + crop + PACK)
+    wrapped = DATASETS.build(wrap(cfg))
+    for index in range(len(wrapped)):
+        key = (5, 1, index)
+        got, expected, other = (
+            data['inputs']
+            for data in (wrapped[Draw(index, key)], own[Draw(index % 2, key)],
+                         own[Draw(index % 2, (6, *key[1:]))]))
+        assert torch.equal(got, expected) and not torch.equal(got, other)
+
+
 def test_list_with_everything_that_is_allowed(tmp_path):
     """A byte order mark, Windows ends, empty lines, spaces in a path."""
     (tmp_path / 'list.txt').write_bytes(
@@ -257,11 +303,11 @@ def test_list_with_everything_that_is_allowed(tmp_path):
         dict(
             type='ReliableVideoDataset',
             ann_file=str(tmp_path / 'list.txt'),
-            data_prefix=dict(video='x'),
+            data_prefix=dict(video=str(tmp_path)),
             pipeline=[]))
     found = [dataset.get_data_info(i) for i in range(len(dataset))]
     assert [(f['filename'], f['label']) for f in found] \
-        == [('x/a.mp4', 1), ('x/b c é.mp4', 2)]
+        == [(f'{tmp_path}/a.mp4', 1), (f'{tmp_path}/b c é.mp4', 2)]
     assert dataset.max_label == 2
     several = make(tmp_path, ['a 0 2', 'b 1'], multi_class=True, num_classes=3)
     assert several.get_data_info(0)['label'].tolist() == [1., 0., 1.]
@@ -280,6 +326,5 @@ def test_what_is_no_file_is_not_opened(tmp_path):
 
 
 def test_samples_pass_between_processes():
-    from mmdualpath.datasets.randomness import Draw
     draw = pickle.loads(pickle.dumps(Draw(7, (1, 2, 7))))
     assert draw == 7 and draw.key == (1, 2, 7)

@@ -9,11 +9,18 @@ import signal
 import time
 from pathlib import Path
 from typing import Callable
+from unittest.mock import MagicMock
 
 import engine_runs
 import pytest
 import torch
-from mmengine.fileio.backends import LocalBackend
+from mmaction.registry import DATASETS
+from mmengine.config import Config
+from mmengine.fileio import LocalBackend, get_file_backend
+from mmengine.registry import HOOKS
+
+from mmdualpath.datasets import ReliableVideoDataset
+from mmdualpath.fileio import WholeFileBackend, whole_file
 
 STEPS = 8
 
@@ -129,7 +136,7 @@ def test_killed_while_saving(cfg, whole, tmp_path, moment):
             return call
 
         if moment == 'write':
-            put = LocalBackend.put
+            put = WholeFileBackend.put
 
             def half(self, obj, path):
                 left[0] -= 1
@@ -139,10 +146,10 @@ def test_killed_while_saving(cfg, whole, tmp_path, moment):
                     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
                 return put(self, obj, path)
 
-            LocalBackend.put = half
+            WholeFileBackend.put = half
         elif moment == 'removal':
             left[0] = 0
-            LocalBackend.remove = kill(LocalBackend.remove)
+            WholeFileBackend.remove = kill(WholeFileBackend.remove)
         else:
             setattr(os, moment, kill(getattr(os, moment)))
 
@@ -179,7 +186,7 @@ def test_killed_at_random_moments(cfg, whole, tmp_path):
 
 def test_file_too_large(tmp_path):
     """The error names the file, and what was there before is there."""
-    backend = LocalBackend()
+    backend = WholeFileBackend()
     path = tmp_path / 'epoch_1.pth'
     backend.put(b'before', path)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -192,6 +199,52 @@ def test_file_too_large(tmp_path):
     assert error.value.errno == errno.EFBIG
     assert path.read_bytes() == b'before'
     assert [p.name for p in tmp_path.iterdir()] == ['epoch_1.pth']
+
+
+def test_links_stay_links(cfg, tmp_path):
+    """Of checkpoints and of the pointer: what they lead to is written."""
+    work, disk = tmp_path / 'work', tmp_path / 'disk'
+    work.mkdir()
+    disk.mkdir()
+    names = ('inside_epoch.pth', 'epoch_2.pth', 'last_checkpoint')
+    for name in names:
+        (work / name).symlink_to(disk / name)
+    (disk / 'last_checkpoint').write_text('elsewhere')
+    engine_runs.run(
+        cfg,
+        work,
+        custom_hooks=[],
+        **{'default_hooks.checkpoint.max_keep_ckpts': 2})
+    for name in ('epoch_2.pth', 'last_checkpoint'):
+        assert (work / name).is_symlink()
+        assert not (disk / name).is_symlink()
+    assert (disk / 'last_checkpoint').read_text() == str(work / 'epoch_2.pth')
+    assert resumable(disk)
+    assert not list(tmp_path.rglob('*.part'))
+
+
+def test_only_the_hook_writes_whole_files(cfg, tmp_path):
+    """MMEngine's local files are as they were, also those asked for."""
+    assert type(get_file_backend(tmp_path)) is LocalBackend
+    for given in (None, dict(backend='local')):
+        hook = HOOKS.build(
+            dict(type='ReliableCheckpointHook', backend_args=given))
+        hook.before_train(MagicMock(work_dir=str(tmp_path)))
+        assert type(hook.file_backend) is WholeFileBackend
+        assert type(get_file_backend(
+            backend_args=hook.backend_args)) is WholeFileBackend
+
+
+def test_a_file_that_fails_leaves_nothing(tmp_path):
+    """An error of the writer itself, and folders that are made."""
+    path = tmp_path / 'new' / 'file'
+    with pytest.raises(KeyError), whole_file(path) as part:
+        part.write_text('half')
+        raise KeyError
+    assert not list(path.parent.iterdir())
+    with whole_file(path) as part:
+        part.write_text('whole')
+    assert path.read_text() == 'whole'
 
 
 def small_disk(folder: Path) -> Callable:
@@ -271,6 +324,57 @@ def test_disk_full(cfg, tmp_path, prepare):
     assert text.endswith("['inside_epoch.pth'] 1")
 
 
+def wrapped(cfg, **wrapper):
+    """A config whose training data are wrapped."""
+    cfg = Config(cfg.to_dict(), filename=cfg.filename)
+    cfg.train_dataloader.dataset = wrapper
+    return cfg
+
+
+@pytest.mark.parametrize('wrapper', ['RepeatDataset', 'ConcatDataset'])
+def test_killed_behind_a_wrapper(cfg, tmp_path, wrapper):
+    """Half of the videos twice, with their augmentations."""
+    dataset = dict(cfg.train_dataloader.dataset, indices=4)
+    inner = dict(dataset=dataset, times=2) if wrapper == 'RepeatDataset' \
+        else dict(datasets=[dataset, dataset])
+    cfg = wrapped(cfg, type=wrapper, **inner)
+    expected = engine_runs.run(cfg, tmp_path / 'whole')
+    (tmp_path / 'stopped').mkdir()
+    child = engine_runs.started(engine_runs.run, cfg, tmp_path / 'stopped',
+                                killed_at(5))
+    child.join()
+    same(engine_runs.run(cfg, tmp_path / 'stopped', resume=True), expected)
+
+
+@DATASETS.register_module()
+class BalancedVideos(ReliableVideoDataset):
+    """What ClassBalancedDataset needs."""
+
+    def get_cat_ids(self, index):
+        return [self.get_data_info(index)['label']]
+
+
+@pytest.mark.parametrize('sampler, fits', [('ResumableSampler', False),
+                                           ('DefaultSampler', True)])
+@pytest.mark.parametrize('outer', [False, True])
+def test_a_wrapper_that_loses_the_seed_is_refused(cfg, tmp_path, sampler, fits,
+                                                  outer):
+    dataset = dict(cfg.train_dataloader.dataset, type='BalancedVideos')
+    wrapper = dict(
+        type='ClassBalancedDataset', dataset=dataset, oversample_thr=0.1)
+    if outer:
+        wrapper = dict(type='RepeatDataset', dataset=wrapper, times=1)
+    cfg = wrapped(cfg, **wrapper)
+    cfg.train_dataloader.sampler = dict(type=sampler)
+    cfg.train_cfg.max_epochs = 1
+    if fits:
+        engine_runs.run(cfg, tmp_path)
+    else:
+        with pytest.raises(
+                ValueError, match='ClassBalancedDataset hands on plain ind'):
+            engine_runs.run(cfg, tmp_path)
+
+
 def test_other_batches_inside_an_epoch_are_refused(cfg, tmp_path):
     child = engine_runs.started(engine_runs.run, cfg, tmp_path, killed_at(3))
     child.join()
@@ -312,7 +416,6 @@ def test_nan_never_gets_into_a_checkpoint(cfg, tmp_path):
 def test_the_previous_best_stays_until_the_next_is_written(
         cfg, tmp_path, monkeypatch):
     """Also where several are followed, and the best is not the last."""
-    from mmengine.config import Config
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
     cfg.val_dataloader = cfg.test_dataloader
     cfg.val_evaluator = cfg.test_evaluator
@@ -324,14 +427,14 @@ def test_the_previous_best_stays_until_the_next_is_written(
     scores = iter([0.5, 0.4, 0.7])
     monkeypatch.setattr(AccMetric, 'compute_metrics',
                         lambda *_: dict(top1=next(scores)))
-    put, seen = LocalBackend.put, []
+    put, seen = WholeFileBackend.put, []
 
     def watched(self, obj, path):
         seen.append(
             (Path(path).name, sorted(p.name for p in tmp_path.glob('best*'))))
         put(self, obj, path)
 
-    monkeypatch.setattr(LocalBackend, 'put', watched)
+    monkeypatch.setattr(WholeFileBackend, 'put', watched)
     engine_runs.run(cfg, tmp_path)
     best = 'best_acc_top1_epoch_{}.pth'.format
     assert (best(3), [best(1)]) in seen
@@ -339,6 +442,5 @@ def test_the_previous_best_stays_until_the_next_is_written(
 
 
 def test_a_negative_interval_is_refused():
-    from mmengine.registry import HOOKS
     with pytest.raises(ValueError, match='every_n_iters=-1'):
         HOOKS.build(dict(type='ReliableCheckpointHook', every_n_iters=-1))

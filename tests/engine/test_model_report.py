@@ -39,9 +39,8 @@ def test_one_block_says_what_trains(run):
     # 2 views of 2 blocks, an adapter each: 2 (2 * 48 * 8 + 8 + 48) = 1648
     class_token, positions = 48, 17 * 48
     head = 48 * 24 + 24 + 24 * 2 + 2
-    trained = 2 * 1648 + 2 * class_token + positions + head
-    assert re.search(rf'DualPath: {trained / 1e6:.3f} M of .* parameters train',
-                     log)
+    trained = (2 * 1648 + 2 * class_token + positions + head) / 1e6
+    assert re.search(rf'DualPath: {trained:.3f} M of .* parameters train', log)
     for line in (r'spatial: +ParallelAdapter +0.002 M',
                  r'spatial: +CLIPVisionTransformer +0.001 M',
                  r'temporal: +SerialAdapter +0.002 M',
@@ -78,8 +77,7 @@ def test_other_classes(run, tmp_path):
     now = runner.model.state_dict()
     assert torch.equal(now['cls_head.layers.0.weight'],
                        saved['cls_head.layers.0.weight'])
-    assert torch.equal(now['cls_head.layers.3.weight'],
-                       start.layers[3].weight)
+    assert torch.equal(now['cls_head.layers.3.weight'], start.layers[3].weight)
     adapter = 'backbone.spatial.base.layers.0.ffn.layers.adapter.up.weight'
     assert torch.equal(now[adapter], saved[adapter])
 
@@ -125,8 +123,7 @@ def test_frames_of_the_head(run, tmp_path):
                 dict(type='STAdapter', site='block', num_frames=16, width=4)
             ]),
         cls_head=dict(
-            type='FrameMeanHead', num_classes=2, in_channels=48,
-            num_frames=8),
+            type='FrameMeanHead', num_classes=2, in_channels=48, num_frames=8),
         data_preprocessor=dict(
             type='ActionDataPreprocessor',
             mean=[0.5] * 3,
@@ -152,7 +149,9 @@ def test_a_foreign_file_does_not_fill_dualformer(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text(''.join(f'{k} = {v!r}\n' for k, v in cfg.items()))
     for prefix in ('', 'backbone.'):
-        torch.save({prefix + n: t for n, t in tensors.items()},
-                   tmp_path / 'part.pth')
+        torch.save({
+            prefix + n: t
+            for n, t in tensors.items()
+        }, tmp_path / 'part.pth')
         with pytest.raises(ValueError, match='does not fill.*DualFormer'):
             init_recognizer(str(path), str(tmp_path / 'part.pth'), 'cpu')

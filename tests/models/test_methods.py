@@ -3,6 +3,7 @@ import re
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Callable, Sequence
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 
+from mmdualpath.engine import Float32ScoresHook
 from mmdualpath.models.backbones import FrozenBackbone
 
 T, CLASSES, DIMS = 2, 5, 48
@@ -328,6 +330,8 @@ def test_gradients(method, backbone):
     # The same tensors in the same order, under names of their own.
     for ours, theirs in zip(recomputing.parameters(), model.parameters()):
         ours.data.copy_(theirs.data)
+    for of in (model, recomputing):
+        Float32ScoresHook().before_run(SimpleNamespace(model=of))
     data = batch()
 
     def gradients(of, autocast=False):

@@ -90,10 +90,10 @@ OPTIONS = dict(
     ProTuning=(dict(width=4), True),
     PATT=(dict(width=4), False),
     PrefixTuning=(dict(width=4, num_tokens=2), False),
-    FramesetPositions=(dict(num_framesets=T, grid=2, amplitude='match'),
-                       False),
-    FrameIndexPositions=(dict(num_framesets=T, grid=2, amplitude='learn'),
-                         False),
+    FramesetPositions=(dict(num_framesets=T, grid=2,
+                            amplitude='match'), False),
+    FrameIndexPositions=(dict(num_framesets=T, grid=2,
+                              amplitude='learn'), False),
 )
 SITES = ('stem', 'tokens', 'block', 'attn', 'window_attn', 'local_attn',
          'global_attn', 'msa', 'qkv', 'mlp', 'norm_mlp', 'residual_mlp')
@@ -193,9 +193,8 @@ def test_samples_stay_apart(backbone, adapter, site):
     x = samples(backbone)
     view(x)  # what is measured once is measured
     stir(view)
-    rows = T if any(
-        a.images_per_clip for a in view.modules()
-        if isinstance(a, Adapter)) else 1
+    rows = T if any(a.images_per_clip for a in view.modules()
+                    if isinstance(a, Adapter)) else 1
     before = view(x)
     x[rows:] = torch.randn_like(x[rows:])
     torch.testing.assert_close(view(x)[:rows], before[:rows])
@@ -250,13 +249,14 @@ def test_saves_merges_and_strips(backbone, adapter, site):
         dict(
             type='AdaptedBackbone',
             backbone=cfg,
-            adapters=[
-                dict(type=adapter, site=site, **OPTIONS[adapter][0])
-            ])).eval()
+            adapters=[dict(type=adapter, site=site,
+                           **OPTIONS[adapter][0])])).eval()
     tensors = dict(view.named_parameters()), dict(view.named_buffers())
     whole = {
-        **{n: tensors[0].get(n, tensors[1].get(n))
-           for n in view.frozen_names()},
+        **{
+            n: tensors[0].get(n, tensors[1].get(n))
+            for n in view.frozen_names()
+        },
         **small
     }
     other.load_state_dict(whole)
@@ -270,10 +270,12 @@ def test_wrong_checkpoints_are_refused(backbone, adapter, site):
     view = build(backbone, adapter, site)
     good = view.state_dict()
     for name in [n for n in good if n != 'frozen_backbone'][:2]:
-        for wrong in ({k: v
-                       for k, v in good.items() if k != name}, {
-                           **good, name: torch.zeros(7, 5)
-                       }):
+        for wrong in ({
+                k: v
+                for k, v in good.items() if k != name
+        }, {
+                **good, name: torch.zeros(7, 5)
+        }):
             with pytest.raises(ValueError, match=re.escape(name)):
                 view.load_state_dict(wrong, strict=False)
     with pytest.raises(ValueError, match='base.extra'):
@@ -321,6 +323,8 @@ def test_a_row_that_is_inherited_and_does_not_fit():
             img_size=32,
             patch_size=8))
     for site in ('attn', 'mlp'):
-        with pytest.raises(ValueError, match='ViTEVA02.*register_sites|'
-                           f"'{site}'.*ViTEVA02|ViTEVA02.*'{site}'"):
+        with pytest.raises(
+                ValueError,
+                match='ViTEVA02.*register_sites|'
+                f"'{site}'.*ViTEVA02|ViTEVA02.*'{site}'"):
             inject(network, [dict(type='ParallelAdapter', site=site)])

@@ -56,9 +56,8 @@ def test_a_backbone_of_ones_own(table):
     for site in ('mix', 'plain'):
         network = Network()
         scale = network.parts[1].scale
-        inject(network, [
-            dict(type='ParallelAdapter', site=site, width=4, blocks=[1])
-        ])
+        inject(network,
+               [dict(type='ParallelAdapter', site=site, width=4, blocks=[1])])
         adapter = next(m for m in network.modules()
                        if isinstance(m, ParallelAdapter))
         nn.init.normal_(adapter.adapter.up.weight)
@@ -67,8 +66,8 @@ def test_a_backbone_of_ones_own(table):
         mixed = (adapter.base if site == 'plain' else adapter.base.base)(
             normed)
         delta = adapter.adapter(normed)
-        expected = x + (scale(mixed + delta)
-                        if site == 'plain' else scale(mixed) + delta)
+        expected = x + (
+            scale(mixed + delta) if site == 'plain' else scale(mixed) + delta)
         torch.testing.assert_close(block(x), expected)
 
 
@@ -94,8 +93,8 @@ def test_what_cannot_be_registered(table, backbone, row):
 
 
 def test_a_path_that_is_not_there(table):
-    register_sites(
-        Network, Sites(blocks='parts.*', norm='norm', places=dict(a='attn')))
+    register_sites(Network,
+                   Sites(blocks='parts.*', norm='norm', places=dict(a='attn')))
     with pytest.raises(ValueError, match="Network.*site 'a'.*attn"):
         locate(Network(), 'a')
     register_sites(Network, Sites(blocks='parts.*', norm='ln', places={}))

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmdualpath.analysis.pipelines import time_pipelines, with_decoder
 
 tool = helpers.load_tool('benchmark.py')
+from benchmarks import contestants, models, results  # noqa: E402
 
 
 @pytest.fixture
@@ -21,19 +22,19 @@ def tiny(tmp_path, monkeypatch) -> Path:
     cfg.dump(tmp_path / 'tiny.py')
     config = str(tmp_path / 'tiny')
     monkeypatch.setattr(
-        tool, 'CONTESTANTS', {
+        models, 'CONTESTANTS', {
             'tiny':
-            tool.Contestant(config),
+            contestants.Contestant(config),
             'bare':
-            tool.Contestant(config, bare=True),
+            contestants.Contestant(config, bare=True),
             'broken':
-            tool.Contestant(
+            contestants.Contestant(
                 config,
                 options={
                     'model.backbone.temporal.adapters.0.num_framesets': 5
                 })
         })
-    monkeypatch.setattr(tool, 'MATMUL_SIZE', dict(cpu=16))
+    monkeypatch.setitem(results.MATMUL_SIZE, 'cpu', 16)
     monkeypatch.setattr('logging.disable', lambda level: None)
     return tmp_path / 'out' / 'cpu.json'
 
@@ -47,8 +48,8 @@ def read(out: Path) -> dict:
 
 
 def test_models(tiny):
-    text = run(tiny, 'tiny', 'bare', '--measures', *tool.MEASURES, '--rounds',
-               '2', '--repeats', '3', '--batch', '2')
+    text = run(tiny, 'tiny', 'bare', '--measures', *models.MEASURES,
+               '--rounds', '2', '--repeats', '3', '--batch', '2')
     found = read(tiny)
     assert list(map(len, found['tiny']['samples'].values())) == [6, 6, 6, 1]
     assert list(map(len, found['bare']['samples'].values())) == [6, 6]
@@ -56,10 +57,11 @@ def test_models(tiny):
     assert found['tiny']['batch'] == dict(
         latency=1, throughput=2, train=2, memory=2)
     # The bare backbone does all the frozen work and nothing else.
-    counted = tool.Entry(tool.CONTESTANTS['tiny'], 'cpu', torch.float32,
-                         'eager')
-    parts = tool.count_macs(
-        tool.build_structure(counted.cfg.model), tool.view_of(counted.cfg))
+    counted = contestants.Entry(models.CONTESTANTS['tiny'], 'cpu',
+                                torch.float32, 'eager')
+    parts = contestants.count_macs(
+        contestants.build_structure(counted.cfg.model),
+        contestants.view_of(counted.cfg))
     assert found['bare']['macs'] == sum(parts[path]['frozen']
                                         for path in ('spatial', 'temporal'))
     assert found['bare']['macs'] < found['tiny']['macs']
@@ -98,8 +100,8 @@ def test_half_precision(tiny):
 
 
 def test_frozen_in_half_trains_under_autocast_alone(tiny):
-    config = tool.CONTESTANTS['tiny'].config
-    tool.CONTESTANTS['half'] = tool.Contestant(
+    config = models.CONTESTANTS['tiny'].config
+    models.CONTESTANTS['half'] = contestants.Contestant(
         config, options={'model.backbone.frozen_dtype': 'bfloat16'})
     for dtype in ('fp32', 'bf16'):
         out = tiny.with_stem(dtype)
@@ -141,16 +143,15 @@ def test_the_page_has_the_tables_of_its_files(tmp_path):
 ])
 def test_wrong_arguments(tiny, monkeypatch, args, message):
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
-    monkeypatch.setattr(tool, 'MATMUL_SIZE', dict(cpu=16, cuda=16))
     with pytest.raises(ValueError, match=message):
         run(tiny, *args)
 
 
 def test_summary(tmp_path, monkeypatch):
     """Ratios are taken turn by turn, shares of the measured matrix rate."""
-    monkeypatch.setattr(tool, 'MATMUL_SIZE', dict(cpu=10))
-    results = tool.Results(tmp_path / 'x.json', dict(device='cpu'))
-    results.content['contestants'] = {
+    monkeypatch.setitem(results.MATMUL_SIZE, 'cpu', 10)
+    found = results.Results(tmp_path / 'x.json', dict(device='cpu'))
+    found.content['contestants'] = {
         'a':
         dict(
             macs=500,
@@ -162,10 +163,10 @@ def test_summary(tmp_path, monkeypatch):
             macs=250,
             batch=dict(latency=1, throughput=4),
             samples=dict(latency=[2, 2, 3], throughput=[4, 16])),
-        tool.MATMUL:
+        results.MATMUL:
         dict(samples=dict(seconds=[1., 1., 5.]))
     }
-    a, b = tool.summary(results)
+    a, b = results.summary(found)
     assert (a['latency'], a['p95']) == (2, 9)
     assert a['clips'] == 1 / 3 and a['time_ratio'] == 1
     assert a['flops'] == 1000 / 3
@@ -176,11 +177,11 @@ def test_summary(tmp_path, monkeypatch):
     assert 'train_share' not in b
 
 
-@pytest.mark.parametrize('name', tool.CONTESTANTS)
+@pytest.mark.parametrize('name', contestants.CONTESTANTS)
 def test_contestants_are_as_they_are_called(name):
-    contestant = tool.CONTESTANTS[name]
+    contestant = contestants.CONTESTANTS[name]
     cfg = contestant.load()
-    shape = tool.view_of(cfg).shape[1:]
+    shape = contestants.view_of(cfg).shape[1:]
     frames = shape[0] if len(shape) == 4 else shape[2]
     if ' frames' in name:
         assert f' {frames} frames' in name

@@ -196,7 +196,7 @@ def test_size(size, short_side, expected):
 
 def test_wrong_folders(tmp_path):
     (tmp_path / 'in').mkdir()
-    with pytest.raises(ValueError, match='no videos'):
+    with pytest.raises(ValueError, match='no video '):
         run(tmp_path)
     for name in ('a.avi', 'a.mkv'):
         (tmp_path / 'in' / name).touch()

@@ -16,14 +16,14 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 from PIL import Image
 
+from mmdualpath.apis import inference
 from mmdualpath.visualization.tradeoff import areas
 
 
 def run(monkeypatch, tool, *args):
     module = load_tool(tool)
     monkeypatch.setattr(sys, 'argv', [tool, *map(str, args)])
-    module.main()
-    return module
+    return module.main()
 
 
 @pytest.fixture(scope='module')
@@ -86,22 +86,72 @@ def test_predict_one_video(made, monkeypatch, tmp_path, capsys):
         assert image.width > 800
 
 
-def test_predict_folder_and_what_is_no_video(made, monkeypatch, tmp_path,
-                                             capsys):
+class Torn:
+    """A video that opens, and whose frames cannot be decoded."""
+    __len__ = staticmethod(lambda: 16)
+    get_avg_fps = staticmethod(lambda: 8.)
+
+    def get_batch(self, indices):
+        raise Exception('Error sending packet.')
+
+
+@pytest.fixture
+def clips(made, tmp_path, monkeypatch):
+    """A folder with two good videos of one name, and two broken ones."""
     folder = tmp_path / 'clips'
-    folder.mkdir()
-    for number in range(2):
-        (folder / f'{number}.mp4').write_bytes(
+    for number, name in enumerate('ab'):
+        (folder / name).mkdir(parents=True)
+        (folder / name / '1.mp4').write_bytes(
             (made / 'test' / f'0000{number}.mp4').read_bytes())
     (folder / 'broken.mp4').write_text('nothing')
-    run(monkeypatch, 'predict.py', folder, *common(made), '--out',
-        tmp_path / 'drawn', '--json', tmp_path / 'out.json')
-    assert {p.name
-            for p in (tmp_path / 'drawn').iterdir()} == {'0.mp4', '1.mp4'}
-    assert len(json.loads((tmp_path / 'out.json').read_text())) == 2
-    assert 'broken.mp4: skipped' in capsys.readouterr().out
-    with pytest.raises(SystemExit, match='no file'):
+    (folder / 'cut.mp4').write_text('opened below')
+    monkeypatch.setattr(
+        inference,
+        'open_video',
+        lambda video, read=inference.open_video: Torn()
+        if 'cut.mp4' in str(video) else read(video))
+    return folder
+
+
+def files(folder):
+    return {
+        str(p.relative_to(folder))
+        for p in folder.rglob('*') if not p.is_dir()
+    }
+
+
+def test_predict_a_folder(made, clips, monkeypatch, tmp_path, capsys):
+    """What cannot be read is skipped, and no result replaces another."""
+    skipped = run(monkeypatch, 'predict.py', clips, *common(made), '--out',
+                  tmp_path / 'drawn', '--timeline', tmp_path / 'time',
+                  '--json', tmp_path / 'out.json')
+    assert skipped
+    assert files(tmp_path / 'drawn') == {'a/1.mp4', 'b/1.mp4'}
+    assert files(tmp_path / 'time') == {'a/1.png', 'b/1.png'}
+    results = json.loads((tmp_path / 'out.json').read_text())
+    assert [r['video'] for r in results
+            ] == [str(clips / name / '1.mp4') for name in 'ab']
+    said = capsys.readouterr().out
+    assert 'broken.mp4: skipped. ' in said
+    assert 'cut.mp4: skipped. Exception: Error sending packet.' in said
+    assert '2 of 4 videos were skipped.' in said
+
+
+def test_predict_what_is_no_video(made, clips, monkeypatch, tmp_path):
+    with pytest.raises(ValueError, match='no file'):
         run(monkeypatch, 'predict.py', tmp_path / 'none', *common(made))
+    with pytest.raises(ValueError, match='broken.mp4'):
+        run(monkeypatch, 'predict.py', clips / 'broken.mp4', *common(made))
+
+
+def test_an_untrained_head_predicts_nothing(made, monkeypatch, capsys):
+    with pytest.raises(ValueError, match='untrained.*give a checkpoint'):
+        run(monkeypatch, 'predict.py', made / 'test', '--config',
+            made / 'config.py', '--device', 'cpu')
+    assert '%' not in capsys.readouterr().out
+    inferencer = inference.VideoInferencer(made / 'config.py', device='cpu')
+    with pytest.raises(ValueError, match='untrained'):
+        inferencer.predict(made / 'test' / '00000.mp4')
 
 
 def test_predict_url(made, monkeypatch, tmp_path):
@@ -176,11 +226,21 @@ def test_attention_sheet(made, monkeypatch, tmp_path, flags, rows):
     assert len(decoded(tmp_path / '00002.mp4')[1]) == 16
 
 
+def test_attention_of_a_folder(made, clips, monkeypatch, tmp_path, capsys):
+    skipped = run(monkeypatch, 'visualize_attention.py', made / 'config.py',
+                  made / 'adapters.pth', clips, '--video', '--device', 'cpu',
+                  '--out', tmp_path / 'drawn')
+    assert skipped
+    assert files(tmp_path /
+                 'drawn') == {'a/1.png', 'a/1.mp4', 'b/1.png', 'b/1.mp4'}
+    assert '2 of 4 videos were skipped.' in capsys.readouterr().out
+
+
 def test_attention_of_samples_as_pretrained(made, monkeypatch, tmp_path):
     run(monkeypatch, 'visualize_attention.py', made / 'config.py', '-',
         '--samples', 2, '--out', tmp_path, '--device', 'cpu')
     assert {p.name for p in tmp_path.iterdir()} == {'00000.png', '00001.png'}
-    with pytest.raises(SystemExit, match='2 blocks'):
+    with pytest.raises(ValueError, match='2 blocks'):
         run(monkeypatch, 'visualize_attention.py', made / 'config.py', '-',
             '--samples', 1, '--block', 7, '--out', tmp_path)
 

@@ -7,9 +7,9 @@ import torch
 from mmaction.registry import MODELS
 
 from mmdualpath.models.backbones import AdaptedBackbone
+from mmdualpath.models.sites.geometry import window_index
 from mmdualpath.visualization import (attention_maps, recorded, rollout,
                                       without_adapters)
-from mmdualpath.models.sites.geometry import window_index
 
 IMAGES = (2, 3, 32, 32)
 
@@ -305,5 +305,5 @@ def test_unknown_attention():
             img_size=16,
             patch_size=8))
     network.layers[0].attn = torch.nn.Identity()
-    with pytest.raises(ValueError, match='a Identity.*knows MultiheadAttention'):
+    with pytest.raises(ValueError, match='Identity.*knows MultiheadAttention'):
         attention_maps(network, torch.randn(1, 3, 16, 16))

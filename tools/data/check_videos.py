@@ -22,11 +22,11 @@ from typing import Iterator, List, Optional, Tuple
 import numpy as np
 from rich.progress import track
 
+from mmdualpath.apis.programs import program
 from mmdualpath.datasets.bad_videos import BadVideoReport, reason_of
 from mmdualpath.datasets.decoding import open_video
+from mmdualpath.datasets.video_files import videos_in
 
-SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov', '.m4v', '.mpg', '.mpeg',
-            '.flv', '.wmv', '.3gp')
 CHUNK = 64  # videos that a process reads before it is replaced
 
 
@@ -126,8 +126,7 @@ def check(paths: List[str],
 def listed(source: Path, root: Optional[Path]) -> List[Tuple[str, str]]:
     """Paths of the videos, each with its line if there is a list."""
     if source.is_dir():
-        return [(str(p), '') for p in sorted(source.rglob('*'))
-                if p.suffix.lower() in SUFFIXES]
+        return [(str(p), '') for p in videos_in(source)]
     lines = source.read_text(encoding='utf-8-sig').splitlines()
     return [(os.path.join(root or '',
                           line.strip().rsplit(' ', 1)[0]), line)
@@ -175,4 +174,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()

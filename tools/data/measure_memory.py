@@ -18,10 +18,11 @@ from mmengine.registry import init_default_scope
 
 import mmdualpath  # noqa: F401
 from mmdualpath.analysis.pipelines import with_decoder
+from mmdualpath.apis.programs import program
 from mmdualpath.datasets.decoding import DECODERS
 from mmdualpath.datasets.randomness import Draw
+from mmdualpath.datasets.video_files import videos_in
 
-SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov')
 PIPELINE = [
     dict(type='VideoInit'),
     dict(type='SampleFrames', clip_len=16, frame_interval=4),
@@ -52,10 +53,7 @@ def main() -> None:
     parser.add_argument(
         '--decoder', choices=('auto', *DECODERS), default='auto')
     args = parser.parse_args()
-    paths = sorted(
-        p for p in args.folder.rglob('*') if p.suffix.lower() in SUFFIXES)
-    if not paths:
-        parser.error(f'{args.folder} holds no videos.')
+    paths = videos_in(args.folder)
 
     init_default_scope('mmaction')
     with tempfile.TemporaryDirectory() as folder:
@@ -85,4 +83,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()

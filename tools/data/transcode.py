@@ -35,7 +35,6 @@ from rich.progress import track
 from mmdualpath.datasets.reader import VideoReader
 from mmdualpath.datasets.transcoding import transcode
 
-ENDINGS = ('.mp4', '.webm', '.avi', '.mkv', '.mov', '.m4v', '.mpg', '.mpeg')
 Job = Tuple[Path, Path]  # a video and the file that it becomes
 
 
@@ -54,12 +53,10 @@ def jobs_of(source: Path, target: Path) -> List[Job]:
     Raises:
         ValueError: If there are none, or two would become one file.
     """
-    found = sorted(p for p in source.rglob('*') if p.suffix.lower() in ENDINGS)
+    # Imported here: the processes that transcode do without.
+    from mmdualpath.datasets.video_files import videos_in
     jobs = [(p, (target / p.relative_to(source)).with_suffix('.mp4'))
-            for p in found]
-    if not jobs:
-        raise ValueError(f'There are no videos in {source}: looked for '
-                         f'{", ".join(ENDINGS)}.')
+            for p in videos_in(source)]
     names = [new for _, new in jobs]
     twice = sorted({str(n) for n in names if names.count(n) > 1}) \
         if len(set(names)) < len(names) else []
@@ -212,4 +209,6 @@ def main(args: Optional[Sequence[str]] = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(1 if main() else 0)
+    from mmdualpath.apis.programs import program
+    with program():
+        raise SystemExit(main() > 0)

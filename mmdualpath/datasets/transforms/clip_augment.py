@@ -11,9 +11,11 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...augmentation import Clip, build_augmentation
+from ...options import checked
 
 
 @TRANSFORMS.register_module()
+@checked
 class ClipAugment(BaseTransform):
     """Apply ``torchvision.transforms.v2`` to a clip as one video.
 

@@ -12,9 +12,11 @@ from mmcv.transforms import BaseTransform
 from torch import Tensor
 
 from ...framesets import Size, grid_framesets, spatial_indices
+from ...options import checked
 
 
 @TRANSFORMS.register_module()
+@checked
 class GridFrameset(BaseTransform):
     """Turn the frames of a clip into framesets.
 

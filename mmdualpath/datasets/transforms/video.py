@@ -7,10 +7,12 @@ from mmaction.datasets.transforms import DecordDecode, DecordInit
 from mmaction.registry import TRANSFORMS
 from mmengine.fileio import get
 
+from ...options import checked
 from ..decoding import choose_decoder, open_video
 
 
 @TRANSFORMS.register_module()
+@checked
 class VideoInit(DecordInit):
     """Open a video; it stands where ``DecordInit`` stands.
 
@@ -63,6 +65,7 @@ class VideoInit(DecordInit):
 
 
 @TRANSFORMS.register_module()
+@checked
 class VideoDecode(DecordDecode):
     """Take the sampled frames out of an open video.
 

@@ -2,9 +2,10 @@ from .attention_picture import AttentionPictureHook
 from .bad_videos import BadVideoHook
 from .checkpoint import ReliableCheckpointHook
 from .exact_resume import ExactResumeHook
+from .float32_scores import Float32ScoresHook
 from .model_report import ModelReportHook
 
 __all__ = [
     'AttentionPictureHook', 'BadVideoHook', 'ExactResumeHook',
-    'ModelReportHook', 'ReliableCheckpointHook'
+    'Float32ScoresHook', 'ModelReportHook', 'ReliableCheckpointHook'
 ]

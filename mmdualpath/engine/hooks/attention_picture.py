@@ -8,8 +8,11 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from ...options import checked
+
 
 @HOOKS.register_module()
+@checked
 class AttentionPictureHook(Hook):
     """Shows the visualizer what the model reads and attends to.
 
@@ -53,9 +56,8 @@ class AttentionPictureHook(Hook):
             return
         # matplotlib is loaded when there is something to draw
         from ...visualization.pictures import as_image, sheet
-        from ...visualization.sheets import (attention_rows,
-                                                     model_sections,
-                                                     path_inputs)
+        from ...visualization.sheets import (attention_rows, model_sections,
+                                             path_inputs)
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
         data = model.data_preprocessor(data_batch, training=False)

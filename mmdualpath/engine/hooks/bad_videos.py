@@ -1,6 +1,6 @@
 """Reports of unreadable videos in the work folder."""
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, List
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -9,19 +9,25 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
 from ...datasets.video_dataset import ReliableVideoDataset
+from ...options import checked
+
+
+def inner_datasets(dataset: Dataset) -> List[Dataset]:
+    """What a wrapper of data sets holds."""
+    one = [dataset.dataset] if hasattr(dataset, 'dataset') else []
+    return getattr(dataset, 'datasets', one)
 
 
 def video_datasets(dataset: Dataset) -> Iterator[ReliableVideoDataset]:
     """A data set of videos, or those that a wrapper of MMEngine holds."""
     if isinstance(dataset, ReliableVideoDataset):
         yield dataset
-    inner = [getattr(dataset, 'dataset', None)]
-    for part in getattr(dataset, 'datasets', inner):
-        if part is not None:
-            yield from video_datasets(part)
+    for part in inner_datasets(dataset):
+        yield from video_datasets(part)
 
 
 @HOOKS.register_module()
+@checked
 class BadVideoHook(Hook):
     """Let ``ReliableVideoDataset`` report into the work folder.
 

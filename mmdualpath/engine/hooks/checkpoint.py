@@ -5,22 +5,26 @@ from typing import Any, Optional
 
 import torch
 from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
+
+from ...fileio import WholeFileBackend
+from ...options import checked
 
 INSIDE = 'inside_epoch.pth'
 
 
 @HOOKS.register_module()
+@checked
 class ReliableCheckpointHook(CheckpointHook):
     """MMEngine's hook, in an order that leaves a checkpoint at any moment.
 
-    A file is written under another name and renamed (see
-    ``mmdualpath.compat``), then ``last_checkpoint`` is pointed to it, and
-    only then older ones go. A checkpoint with values that are not finite is
-    refused. Apart from checkpoints by epoch, one file can be kept up to date
-    inside the epoch.
+    A local file is written under another name and renamed, then
+    ``last_checkpoint`` is pointed to it, and only then older ones go. A
+    checkpoint with values that are not finite is refused. Apart from
+    checkpoints by epoch, one file can be kept up to date inside the epoch.
 
     Args:
         every_n_iters: Iterations between two updates of
@@ -41,8 +45,11 @@ class ReliableCheckpointHook(CheckpointHook):
         self.every_n_iters = every_n_iters
 
     def before_train(self, runner: Runner) -> None:
-        """Clear away what a killed run left half written."""
+        """Write whole files, and clear away what a killed run left half."""
         super().before_train(runner)
+        if type(self.file_backend) is LocalBackend:
+            self.file_backend = WholeFileBackend()
+            self.backend_args = dict(backend='whole_files')
         if is_main_process():
             for part in Path(self.out_dir).glob('.*.pth.*.part'):
                 part.unlink()

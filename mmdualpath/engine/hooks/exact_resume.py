@@ -5,14 +5,18 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import DistSamplerSeedHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
+from torch.utils.data import Dataset
 
-from ...datasets.randomness import seed_all
+from ...datasets.randomness import Draw, seed_all
 from ...datasets.sampler import ResumableSampler
+from ...options import checked
+from .bad_videos import inner_datasets, video_datasets
 
 PROGRESS = 'progress'
 
 
 @HOOKS.register_module()
+@checked
 class ExactResumeHook(DistSamplerSeedHook):
     """MMEngine's sampler hook, which also resumes inside an epoch.
 
@@ -28,7 +32,8 @@ class ExactResumeHook(DistSamplerSeedHook):
 
     Raises:
         ValueError: If a run resumes inside an epoch with another total batch
-            or another number of samples.
+            or another number of samples, or a wrapper of the data set keeps
+            the seed of a sample from it.
     """
 
     def __init__(self) -> None:
@@ -62,6 +67,7 @@ class ExactResumeHook(DistSamplerSeedHook):
         sampler = self._sampler(runner)
         if sampler is None:
             return
+        refuse_plain_indices(runner.train_loop.dataloader.dataset)
         different = runner._randomness_cfg.get('diff_rank_seed', False)
         sampler.seed = runner.seed - (get_rank() if different else 0)
         if not runner.iter or not self._resumed:
@@ -104,3 +110,25 @@ class ExactResumeHook(DistSamplerSeedHook):
         sampler = self._sampler(runner)
         if sampler is not None:
             seed_all(sampler.seed, get_rank(), runner.iter)
+
+
+def refuse_plain_indices(dataset: Dataset) -> None:
+    """Refuse wrappers whose indices do not carry the seed of a sample.
+
+    Raises:
+        ValueError: If a wrapper of a ``ReliableVideoDataset`` is one.
+    """
+    for part in inner_datasets(dataset):
+        if not list(video_datasets(part)):
+            continue
+        refuse_plain_indices(part)
+        locate = getattr(dataset, '_get_ori_dataset_idx', int)
+        index = locate(Draw(len(dataset) - 1, (0, )))
+        if not isinstance(index[-1] if isinstance(index, tuple) else index,
+                          Draw):
+            raise ValueError(
+                f'{type(dataset).__name__} hands on plain indices, without '
+                'the seed of a sample, so that a resumed training would not '
+                'repeat its augmentations. Take RepeatDataset or '
+                'ConcatDataset, or DefaultSampler for a training that need '
+                'not resume exactly.')

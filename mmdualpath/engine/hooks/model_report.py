@@ -13,9 +13,11 @@ from ...models import DualPathDataPreprocessor
 from ...models.backbones import AdaptedBackbone, views_of
 from ...models.complete import listed, misfits
 from ...models.consistency import adapters_of, check_model, clip_lengths
+from ...options import checked
 
 
 @HOOKS.register_module()
+@checked
 class ModelReportHook(Hook):
     """Checks a model and says what of it trains.
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ...options import checked
 from ..sites import AttentionInputs, Site
 from .base import ATTENTION, Adapter
 
 
+@checked
 class AttentionAdapter(Adapter):
     """Computes the attention of the module it wraps, from changed inputs.
 

@@ -4,6 +4,7 @@ from typing import Any, Callable, Optional, Tuple
 
 from torch import Tensor, nn
 
+from ...options import checked
 from ..sites import Site, Wrapper
 
 
@@ -38,6 +39,7 @@ FROZEN_ATTENTION = Need('a frozen attention that can be called along time',
                         lambda s: 'the attention needs a map')
 
 
+@checked
 class Adapter(Wrapper):
     """Wraps a module of a frozen backbone and calls it ``base``.
 

@@ -82,6 +82,7 @@ class Bottleneck(nn.Module):
         return self.up(self.dropout(self.act(self.down(x))))
 
 
+@checked
 class _BottleneckAdapter(Adapter):
     """Holds the bottleneck that the three adapters place differently."""
     needs = (SAME_SHAPE, )
@@ -92,6 +93,7 @@ class _BottleneckAdapter(Adapter):
 
 
 @MODELS.register_module()
+@checked
 class ParallelAdapter(_BottleneckAdapter):
     """An adapter beside a module, fed by the module's own input (Eq. 7).
 
@@ -121,6 +123,7 @@ class ParallelAdapter(_BottleneckAdapter):
 
 
 @MODELS.register_module()
+@checked
 class SerialAdapter(_BottleneckAdapter):
     """An adapter on top of a module, fed by the module's output (Eq. 9).
 
@@ -159,6 +162,7 @@ class SerialAdapter(_BottleneckAdapter):
 
 
 @MODELS.register_module()
+@checked
 class PreAdapter(SerialAdapter):
     """An adapter in front of a module: ``base(adapter(x))``.
 

@@ -17,11 +17,13 @@ from mmengine import dist
 from torch import Tensor, nn
 
 from ...framesets import Size, to_pair
+from ...options import checked
 from ..positions import sincos, sincos_nd
 from ..sites import Site
 from .base import FRAMES, TOKENS, Adapter
 
 
+@checked
 class _FixedPositions(Adapter):
     """Adds ``amplitude`` times a fixed code to the tokens of framesets.
 
@@ -141,6 +143,7 @@ def _note_measure(module: _FixedPositions, state_dict: dict, prefix: str,
 
 
 @MODELS.register_module()
+@checked
 class FramesetPositions(_FixedPositions):
     """Fixed 3-D sine-cosine positions (frame time, y, x), p_TP.
 
@@ -176,6 +179,7 @@ class FramesetPositions(_FixedPositions):
 
 
 @MODELS.register_module()
+@checked
 class FrameIndexPositions(_FixedPositions):
     """A 1-D sinusoid of the frame number, as in the authors' dump.
 

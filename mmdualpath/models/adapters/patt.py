@@ -17,11 +17,13 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ...options import checked
 from ..sites import AttentionInputs, Site
 from .attention import AttentionAdapter
 
 
 @MODELS.register_module()
+@checked
 class PATT(AttentionAdapter):
     """Keys and values from a bottleneck beside the frozen projections.
 

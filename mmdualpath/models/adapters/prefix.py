@@ -15,11 +15,13 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ...options import checked
 from ..sites import AttentionInputs, Site
 from .attention import AttentionAdapter
 
 
 @MODELS.register_module()
+@checked
 class PrefixTuning(AttentionAdapter):
     """Learnable keys and values in front of those of the tokens.
 

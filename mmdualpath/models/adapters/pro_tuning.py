@@ -10,11 +10,13 @@ from mmaction.registry import MODELS
 from mmcv.cnn import build_activation_layer
 from torch import Tensor, nn
 
+from ...options import checked
 from ..sites import Site
 from .base import FRAMES, TOKENS, Adapter
 
 
 @MODELS.register_module()
+@checked
 class ProTuning(Adapter):
     """Adds a prompt predicted from the block's own output (Eq. 5).
 

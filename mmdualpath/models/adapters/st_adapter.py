@@ -17,11 +17,14 @@ from mmaction.registry import MODELS
 from mmcv.cnn import build_activation_layer
 from torch import Tensor, nn
 
+from ...options import checked
+from ..layers import Conv3d
 from ..shapes import as_clips
 from ..sites import Site
 from .base import FRAMES, SAME_SHAPE, TOKENS, Adapter
 
 
+@checked
 class SpaceTimeBottleneck(nn.Module):
     """``up(act(dwconv3d(down x)))`` over the patches of all frames.
 
@@ -51,7 +54,7 @@ class SpaceTimeBottleneck(nn.Module):
                              'a positive width and three odd numbers.')
         self.num_frames = num_frames
         self.down = nn.Linear(site.dims, width)
-        self.conv = nn.Conv3d(
+        self.conv = Conv3d(
             width,
             width,
             self.kernel_size,
@@ -84,6 +87,7 @@ class SpaceTimeBottleneck(nn.Module):
 
 
 @MODELS.register_module()
+@checked
 class STAdapter(Adapter):
     """The released form: on the residual stream, in front of a branch.
 
@@ -116,6 +120,7 @@ class STAdapter(Adapter):
 
 
 @MODELS.register_module()
+@checked
 class FrameMean(Adapter):
     """Every frame of a clip gets the mean of all, token by token.
 
@@ -142,6 +147,7 @@ class FrameMean(Adapter):
 
 
 @MODELS.register_module()
+@checked
 class ParallelSTAdapter(Adapter):
     """ST-Adapter as the DualPath paper writes it, beside the MLP (Eq. 6).
 

@@ -14,6 +14,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ...options import checked
 from ..shapes import as_clips, heads_of
 from ..sites import Site
 from .base import FRAMES, TOKENS, Adapter
@@ -21,6 +22,7 @@ from .stem import StemAdapter
 
 
 @MODELS.register_module()
+@checked
 class TemporalAttention(Adapter):
     """Attention along time in front of a block.
 
@@ -64,6 +66,7 @@ class TemporalAttention(Adapter):
 
 
 @MODELS.register_module()
+@checked
 class FramePositions(StemAdapter):
     """Learnable positions in time, added to the patches of each frame.
 

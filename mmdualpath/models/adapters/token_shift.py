@@ -12,12 +12,14 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ...options import checked
 from ..shapes import as_clips, heads_of
 from ..sites import Site
 from .base import FRAMES, TOKENS, Adapter
 
 
 @MODELS.register_module()
+@checked
 class TokenShift(Adapter):
     """Keys and values take some channels from the neighbouring frames.
 

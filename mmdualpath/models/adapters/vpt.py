@@ -13,6 +13,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ...options import checked
 from ..sites import AttentionInputs, Site
 from .attention import AttentionAdapter
 from .base import TOKENS, WHOLE, Adapter
@@ -32,6 +33,7 @@ def new_prompts(number: int, dims: int, patch_size: int) -> nn.Parameter:
 
 
 @MODELS.register_module()
+@checked
 class VPT(Adapter):
     """Learnable tokens in front of a block's input, h~ = [e; h] (Eq. 3).
 
@@ -88,6 +90,7 @@ class VPT(Adapter):
 
 
 @MODELS.register_module()
+@checked
 class WindowVPT(AttentionAdapter):
     """VPT-Deep where attention runs in windows: prompts in every window.
 

@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ...options import checked
 from ..complete import refuse_misfit
 from ..sites import locate
 from .fingerprint import Fingerprint, digest
@@ -18,6 +19,7 @@ FINGERPRINT = 'frozen_backbone'
 
 
 @MODELS.register_module()
+@checked
 class AdaptedBackbone(BaseModule):
     """One view of a frozen backbone: its adapters and what else trains.
 

@@ -14,8 +14,11 @@ from mmaction.registry import MODELS
 from mmpretrain.models import VisionTransformer
 from torch import Tensor, nn
 
+from ...options import checked
+
 
 @MODELS.register_module()
+@checked
 class QuickGELU(nn.Module):
     """CLIP's ``x * sigmoid(1.702 x)``, equal to ``silu(1.702 x) / 1.702``.
 
@@ -29,6 +32,7 @@ class QuickGELU(nn.Module):
 
 
 @MODELS.register_module()
+@checked
 class CLIPVisionTransformer(VisionTransformer):
     """mmpretrain's ViT with CLIP's pre-norm, QuickGELU, eps and projection.
 

@@ -25,14 +25,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
-from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmcv.cnn import build_norm_layer
 from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from ...options import checked
 from ..complete import require_complete
+from ..layers import Conv3d
 from ..weights import load_pretrained
 
 Shape = Sequence[int]
@@ -202,8 +204,8 @@ def _depthwise(dims: int,
                stride: Optional[Shape] = None,
                padding: int = 0) -> nn.Module:
     kernel = tuple(kernel)
-    return build_conv_layer(
-        dict(type=f'Conv{len(kernel)}d'),
+    convolution = nn.Conv2d if len(kernel) == 2 else Conv3d
+    return convolution(
         dims,
         dims,
         kernel,
@@ -286,12 +288,9 @@ class PatchEmbed(nn.Module):
     def __init__(self, in_channels: int, dims: int, patch_size: Shape) -> None:
         super().__init__()
         self.patch_size = tuple(patch_size)
-        self.proj = build_conv_layer(
-            dict(type=f'Conv{len(patch_size)}d'),
-            in_channels,
-            dims,
-            self.patch_size,
-            stride=self.patch_size)
+        convolution = nn.Conv2d if len(patch_size) == 2 else Conv3d
+        self.proj = convolution(
+            in_channels, dims, self.patch_size, stride=self.patch_size)
         self.norm = nn.LayerNorm(dims)
 
     def forward(self, maps: Tensor) -> Tuple[Tensor, Shape]:
@@ -352,6 +351,7 @@ class Stage(BaseModule):
 
 
 @MODELS.register_module()
+@checked
 class DualFormer(BaseModule):
     """DualFormer for videos, and for the images it is pretrained on.
 

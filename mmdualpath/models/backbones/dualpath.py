@@ -12,12 +12,14 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ...options import checked
 from ..adapters.base import Adapter
 from .adapted import AdaptedBackbone
 from .frozen import FrozenBackbone, matching
 
 
 @MODELS.register_module()
+@checked
 class DualPathBackbone(BaseModule):
     """Spatial and temporal path over one frozen backbone (Fig. 3).
 

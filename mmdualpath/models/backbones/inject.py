@@ -8,7 +8,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ...options import fits
+from ...options import build, fits, unknown
 from ..adapters.base import Adapter
 from ..sites import Spot, locate
 
@@ -40,7 +40,11 @@ def inject(backbone: nn.Module, adapters: Adapters) -> None:
     for kind, options, spots in plans:
         for spot in spots:
             spot.open()
-            adapter = kind(spot.module, spot.site, **options)
+            adapter = build(
+                MODELS,
+                dict(options, type=kind),
+                base=spot.module,
+                site=spot.site)
             setattr(spot.parent, spot.name, adapter)
             attached.append(adapter)
     _reconcile(attached)
@@ -67,6 +71,8 @@ def _plan(backbone: nn.Module,
         raise ValueError(f'blocks={blocks!r} must be a list of indices.')
     # Also where the default scope is another one's, as mmpretrain's.
     kind = MODELS.get(f'mmaction.{name}') if isinstance(name, str) else name
+    if kind is None:
+        raise ValueError(unknown(MODELS, name))
     if not (isinstance(kind, type) and issubclass(kind, Adapter)):
         raise ValueError(f'type={name!r} is no adapter.')
     return kind, options, locate(backbone, site, blocks)

@@ -13,10 +13,12 @@ from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ...options import checked
 from ..complete import require_complete
 
 
 @MODELS.register_module()
+@checked
 class ClipMeanHead(BaseHead):
     """Mean over the map of a clip, then FC.
 

@@ -16,12 +16,14 @@ from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ...options import checked
 from ..complete import require_complete
 from ..shapes import as_clips, check_channels, heads_of
 
 INIT_CFG = dict(type='TruncNormal', layer='Linear', std=0.02)
 
 
+@checked
 class _FrameHead(BaseHead):
     """FC over a vector that a subclass pools from the frames of a clip.
 
@@ -77,6 +79,7 @@ class _FrameHead(BaseHead):
 
 
 @MODELS.register_module()
+@checked
 class FrameMeanHead(_FrameHead):
     """Mean over the frames, then FC. Arguments as every frame head."""
 
@@ -86,6 +89,7 @@ class FrameMeanHead(_FrameHead):
 
 
 @MODELS.register_module()
+@checked
 class TemporalTransformerHead(_FrameHead):
     """A transformer block over the T frames, their mean, then FC.
 
@@ -128,6 +132,7 @@ class TemporalTransformerHead(_FrameHead):
 
 
 @MODELS.register_module()
+@checked
 class AttentivePoolingHead(_FrameHead):
     """A learnable query attends to all tokens of all frames, then FC.
 

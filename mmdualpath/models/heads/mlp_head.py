@@ -9,11 +9,13 @@ from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ...options import checked
 from ..complete import require_complete
 from ..shapes import check_channels
 
 
 @MODELS.register_module()
+@checked
 class MLPHead(BaseHead):
     """FC, GELU, FC.
 

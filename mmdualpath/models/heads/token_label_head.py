@@ -17,10 +17,12 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ...options import checked
 from ..complete import require_complete
 
 
 @MODELS.register_module()
+@checked
 class TokenLabelHead(BaseModule):
     """Classifies every location of a map, C -> 2C -> 4C -> classes.
 

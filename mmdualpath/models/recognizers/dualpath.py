@@ -9,12 +9,14 @@ from mmaction.models import BaseRecognizer
 from mmaction.registry import MODELS
 from torch import Tensor
 
+from ...options import checked
 from ..backbones import DualPathBackbone
 from ..consistency import check_head, check_model
 from ..data_preprocessor import DualPathDataPreprocessor
 
 
 @MODELS.register_module()
+@checked
 class DualPath(BaseRecognizer):
     """Recognise actions from spatial frames and framesets.
 

@@ -14,10 +14,12 @@ from mmaction.registry import MODELS
 from mmaction.utils import OptSampleList
 from torch import Tensor
 
+from ...options import checked
 from ..weights import load_pretrained
 
 
 @MODELS.register_module()
+@checked
 class TokenLabelRecognizer3D(Recognizer3D):
     """A recognizer that also learns from a teacher's label of every location.
 

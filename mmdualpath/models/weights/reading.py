@@ -4,18 +4,19 @@ Pickles are read by torch with ``weights_only=True``. A TorchScript archive is
 a program; its tensors are read here and its code stays where it is.
 """
 import argparse
+import fcntl
 import hashlib
 import io
 import json
 import pickle
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 from urllib.parse import urlparse
 
 import numpy as np
 import torch
-from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
@@ -25,7 +26,7 @@ from .base import StateDict
 from .formats import convert_trained
 from .writing import NOTES
 
-PICKLE = b'\x80'  # how files of torch before 1.6 begin
+PICKLE, ZIP = b'\x80', b'PK'  # how files of torch before 1.6 begin, and since
 TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # Containers that published files keep their tensors in.
 CONTAINERS = ('state_dict', 'model', 'module', 'model_state')
@@ -80,7 +81,8 @@ def read_file(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it needs arbitrary unpickling, or holds no weights.
+        ValueError: If it needs arbitrary unpickling, is truncated or holds no
+            weights.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -96,6 +98,8 @@ def read_file(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
                 return _read_npz(path)
             if any(n.endswith('/constants.pkl') for n in names):
                 return _read_torchscript(archive)
+    elif start[:2] == ZIP or not start:
+        raise _truncated(path, 'it has no end')
     elif start[:1] != PICKLE:
         raise ValueError(f'{path} holds no weights: is it a web page, or a '
                          'pointer of git-lfs?')
@@ -103,12 +107,24 @@ def read_file(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
         # MAE and what follows it keep the options of the run beside weights.
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location=map_location)
-    except pickle.UnpicklingError as error:
+    except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        if isinstance(
+                error,
+                EOFError) or 'EOF' in str(error) or 'truncated' in str(error):
+            raise _truncated(path, error) from error
+        if isinstance(error, RuntimeError):
+            raise
         raise ValueError(
             f'{path} is refused: it holds more than tensors and plain values, '
             'and reading the rest may run any code. If you trust where it '
             f'comes from, set the environment variable {TRUST}=1. '
             f'({str(error).splitlines()[0]})') from error
+
+
+def _truncated(path: Path, why: Any) -> ValueError:
+    why = str(why).splitlines()[0] if str(why) else 'it has no end'
+    return ValueError(f'{path} is truncated ({why}): copy or download it '
+                      'again.')
 
 
 def read_safetensors(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
@@ -118,16 +134,19 @@ def read_safetensors(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
         ``state_dict``, and what else :func:`write_checkpoint` keeps.
     """
     try:
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
     except ImportError as error:
         raise ImportError(f'{path} needs safetensors: pip install '
                           'safetensors.') from error
     device = torch.device(
         map_location
         or 'cpu') if not callable(map_location) else torch.device('cpu')
-    with safe_open(path, framework='pt', device=str(device)) as file:
-        notes = json.loads((file.metadata() or {}).get(NOTES, '{}'))
-        tensors = {n: file.get_tensor(n) for n in file.keys()}
+    try:
+        with safe_open(path, framework='pt', device=str(device)) as file:
+            notes = json.loads((file.metadata() or {}).get(NOTES, '{}'))
+            tensors = {n: file.get_tensor(n) for n in file.keys()}
+    except SafetensorError as error:
+        raise _truncated(path, error) from error
     for name, original in notes.get('shared', {}).items():
         tensors[name] = tensors[original]
     content: Dict[str, Any] = dict(meta=notes.get('meta', {}), state_dict={})
@@ -151,18 +170,25 @@ def _local(checkpoint: str) -> Optional[Path]:
 
 
 def _download(url: str) -> Path:
-    """Into torch's cache, once per machine that shares it.
+    """Into torch's cache, by the first process that asks; others wait for it.
 
-    Files of many models are called ``model.safetensors``: the address is part
-    of the name in the cache.
+    So each machine has the file, whether the cache is its own or shared, and
+    whatever started the processes. Files of many models are called
+    ``model.safetensors``: the address is part of the name in the cache.
     """
     key = hashlib.sha256(url.encode()).hexdigest()[:8]
     path = Path(torch.hub.get_dir(), 'checkpoints',
                 f'{key}-{Path(urlparse(url).path).name}')
-    if is_main_process() and not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path))
-    barrier()
+    if path.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix('.lock').open('w') as lock:
+        # Some network disks have no locks: there all download, and each gives
+        # the file its name once it is whole. A lock is released with its file.
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            torch.hub.download_url_to_file(url, str(path))
     return path
 
 

@@ -10,7 +10,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import Compose
 from mmengine.fileio import BaseStorageBackend, register_backend
 
-from mmdualpath.datasets.decoding import (DECODERS, choose_decoder, open_video)
+from mmdualpath.datasets.decoding import DECODERS, choose_decoder, open_video
 
 SAMPLE = dict(type='SampleFrames', clip_len=4, frame_interval=2, num_clips=2)
 

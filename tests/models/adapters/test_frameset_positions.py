@@ -12,8 +12,7 @@ from mmdualpath.models.positions import sincos_nd
 def build(tiny_clip, **positions):
     positions = {'type': 'FramesetPositions', 'site': 'stem', **positions}
     return MODELS.build(
-        dict(
-            type='AdaptedBackbone', backbone=tiny_clip, adapters=[positions]))
+        dict(type='AdaptedBackbone', backbone=tiny_clip, adapters=[positions]))
 
 
 def position_table(tiny_clip, kind, num_framesets, grid, size):
@@ -67,9 +66,11 @@ def test_time_and_place_of_every_patch(tiny_clip, num_framesets, grid, size):
     torch.testing.assert_close(table, expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize('num_framesets, grid, size', [(1, (4, 4), 64),
-                                                        (2, (4, 4), 56),
-                                                        (1, (2, 2), 32)])
+@pytest.mark.parametrize('num_framesets, grid, size', [
+    (1, (4, 4), 64),
+    (2, (4, 4), 56),
+    (1, (2, 2), 32),
+])
 def test_frame_numbers_of_the_dump(tiny_clip, num_framesets, grid, size):
     """The map of frame numbers is resized first and encoded then."""
     table = position_table(tiny_clip, 'FrameIndexPositions', num_framesets,

@@ -2,9 +2,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
-
 from mmaction.registry import MODELS
+from torch import nn
 
 from mmdualpath.models.adapters import (FrameMean, ParallelSTAdapter, Site,
                                         STAdapter)
@@ -100,8 +99,8 @@ def test_mean_over_frames_comes_before_the_norm(tiny_clip):
             type='AdaptedBackbone',
             backbone=tiny_clip,
             adapters=[dict(type='FrameMean', **last)])).eval()
-    plain = MODELS.build(
-        dict(type='AdaptedBackbone', backbone=tiny_clip)).eval()
+    plain = MODELS.build(dict(type='AdaptedBackbone',
+                              backbone=tiny_clip)).eval()
     raw = []
     plain.base.layers[-1].register_forward_hook(
         lambda module, inputs, output: raw.append(output[:, 0]))

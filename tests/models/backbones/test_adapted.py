@@ -188,7 +188,8 @@ def test_a_whole_backbone_replaces_the_frozen_one(tiny_clip):
 @pytest.mark.parametrize('options, message', [
     (dict(adapters=[dict(type='ParallelAdapter', site='nose')]),
      "no site 'nose'; it has stem, tokens, block, attn"),
-    (dict(adapters=[dict(type='ParallelAdapter')]), 'must name its type and its site'),
+    (dict(adapters=[dict(type='ParallelAdapter')]),
+     'must name its type and its site'),
     (dict(adapters=[dict(SERIAL, blocks=[0, 3])]), 'has 3 blocks'),
     (dict(trainable=['nothing']), "matches 'nothing'"),
     (dict(zero=['nothing']), "matches 'nothing'"),
@@ -197,12 +198,11 @@ def test_a_whole_backbone_replaces_the_frozen_one(tiny_clip):
     (dict(adapters=[dict(SERIAL, blocks=[])]), 'stands nowhere'),
     (dict(adapters=[dict(SERIAL, site='stem')]), 'keeps the shape'),
     (dict(adapters=[dict(type='TSNHead', site='mlp')]), 'is no adapter'),
-    (dict(adapters=[
-        dict(type='FramesetPositions', site='stem', blocks=[0])
-    ]), 'outside the blocks'),
-    (dict(adapters=[
-        dict(type='VPT', site='block', deep=False, blocks=[0, 2])
-    ]), r'deep=False and blocks=\[0, 2\]'),
+    (dict(adapters=[dict(type='FramesetPositions', site='stem', blocks=[0])]),
+     'outside the blocks'),
+    (dict(
+        adapters=[dict(type='VPT', site='block', deep=False, blocks=[0, 2])]),
+     r'deep=False and blocks=\[0, 2\]'),
 ])
 def test_mistakes_in_a_config(tiny_clip, options, message):
     with pytest.raises(ValueError, match=message):

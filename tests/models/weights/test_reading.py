@@ -7,9 +7,11 @@ import pickle
 import threading
 import zipfile
 
+import engine_runs
 import numpy as np
 import pytest
 import torch
+from mmengine.dist import init_dist
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import load_checkpoint
 from safetensors.torch import save_file
@@ -194,6 +196,62 @@ def test_addresses(tmp_path, monkeypatch):
     # MMEngine's own reading of checkpoints finds it, too.
     content = CheckpointLoader.load_checkpoint(urls[0], map_location='cpu')
     assert content['state_dict']['w'] == 1.
+
+
+@pytest.mark.parametrize('shared', [True, False])
+def test_every_machine_downloads_once(tmp_path, shared):
+    """Two machines of one process each, with caches of their own or one."""
+    save_file(dict(w=torch.ones(2)), tmp_path / 'model.safetensors')
+    asked = []
+
+    class Counting(http.server.SimpleHTTPRequestHandler):
+
+        def log_message(self, *args):
+            asked.append(args)
+
+    def machine(url, folder, launcher):
+        rank = os.environ['RANK']
+        os.environ['LOCAL_RANK'] = '0'
+        os.environ['TORCH_HOME'] = str(folder / ('0' if shared else rank))
+        init_dist(launcher)
+        assert read_checkpoint(url)['w'].tolist() == [1., 1.]
+
+    with http.server.ThreadingHTTPServer(
+        ('127.0.0.1', 0),
+            functools.partial(Counting, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f'http://127.0.0.1:{server.server_port}/model.safetensors'
+        assert engine_runs.together(url, tmp_path, machine) == [0, 0]
+        server.shutdown()
+    assert len(asked) == (1 if shared else 2)
+
+
+def saved(path):
+    """A file of some tensors, in the form that the name tells."""
+    tensors = dict(a=torch.randn(1000), b=torch.randn(500))
+    if path.suffix == '.safetensors':
+        save_file(tensors, path)
+    elif path.suffix == '.npz':
+        np.savez(path, **{k: v.numpy() for k, v in tensors.items()})
+    elif path.suffix == '.pt':
+        torch.jit.script(_Scripted()).save(path)
+    else:
+        torch.save(
+            tensors,
+            path,
+            _use_new_zipfile_serialization=path.stem != 'legacy')
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize('share', [0., 0.05, 0.3, 0.7, 0.99, 0.9999])
+@pytest.mark.parametrize('name', [
+    'archive.pth', 'legacy.pth', 'script.pt', 'arrays.npz', 'safe.safetensors'
+])
+def test_a_truncated_file_is_called_so(tmp_path, name, share):
+    content = saved(tmp_path / name)
+    (tmp_path / name).write_bytes(content[:int(share * len(content))])
+    with pytest.raises(ValueError, match=f'{name} is truncated'):
+        read_checkpoint(str(tmp_path / name))
 
 
 def test_no_file(tmp_path):
