@@ -21,9 +21,9 @@ from urllib.parse import unquote, urlparse
 import numpy as np
 
 from mmdualpath.apis.inference import (VideoInferencer, find_videos, for_each,
-                                       open_video, prediction_at,
-                                       webcam_frames)
+                                       frames_in, prediction_at, webcam_frames)
 from mmdualpath.apis.programs import program
+from mmdualpath.datasets.decoding import open_video
 from mmdualpath.visualization.pictures import (draw_lines, save, timeline,
                                                write_video)
 
@@ -35,9 +35,9 @@ def lines_of(predictions: List[dict]) -> List[str]:
 
 def drawn(result: dict) -> Iterator[np.ndarray]:
     """Every frame of a video with the prediction of its time on it."""
-    for number, frame in enumerate(open_video(result['video'])):
+    for number, frame in enumerate(frames_in(open_video(result['video']))):
         predictions = prediction_at(result['windows'], number / result['fps'])
-        yield draw_lines(legible(frame.asnumpy()), lines_of(predictions))
+        yield draw_lines(legible(frame), lines_of(predictions))
 
 
 def legible(frame: np.ndarray, least: int = 240) -> np.ndarray:

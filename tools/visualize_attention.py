@@ -21,9 +21,9 @@ from mmaction.registry import DATASETS
 from mmengine.config import Config, DictAction
 from torch import Tensor, nn
 
-from mmdualpath.apis.inference import (VideoInferencer, find_videos, for_each,
-                                       open_video)
+from mmdualpath.apis.inference import VideoInferencer, find_videos, for_each
 from mmdualpath.apis.programs import program
+from mmdualpath.datasets.decoding import open_video
 from mmdualpath.models.backbones import AdaptedBackbone, views_of
 from mmdualpath.visualization import without_adapters
 from mmdualpath.visualization.pictures import save, sheet, write_video

@@ -2,7 +2,7 @@
 import itertools
 from collections import deque
 from pathlib import Path
-from typing import (Callable, Dict, Iterable, Iterator, List, Optional,
+from typing import (Any, Callable, Dict, Iterable, Iterator, List, Optional,
                     Sequence, Tuple, Union)
 
 import numpy as np
@@ -13,6 +13,8 @@ from mmengine.dataset import Compose
 from torch import nn
 
 from ..datasets.bad_videos import reason_of
+from ..datasets.decoding import open_video
+from ..datasets.reader import Frames
 from ..datasets.video_files import result_names, videos_in
 
 
@@ -29,13 +31,9 @@ class FrameBuffer:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def get_batch(self, indices: Iterable[int]) -> 'FrameBuffer':
-        """The frames of some numbers."""
-        return FrameBuffer(self.frames[list(indices)])
-
-    def asnumpy(self) -> np.ndarray:
-        """``(n, H, W, 3)``."""
-        return self.frames
+    def get_batch(self, indices: Iterable[int]) -> Frames:
+        """The frames ``(n, H, W, 3)`` of some numbers."""
+        return self.frames[list(indices)].view(Frames)
 
 
 class VideoInferencer(ActionRecogInferencer):
@@ -108,7 +106,8 @@ class VideoInferencer(ActionRecogInferencer):
         """Scores of segments of a video.
 
         Args:
-            reader: A ``decord.VideoReader`` or a :class:`FrameBuffer`.
+            reader: An open video, see ``datasets.decoding.open_video``, or a
+                :class:`FrameBuffer`.
             segments: First frame and the one after the last of each.
             fps: Frames per second.
             batch_size: Segments that go through the model at once.
@@ -148,7 +147,7 @@ class VideoInferencer(ActionRecogInferencer):
         """Predict a video, as a whole or by a sliding window.
 
         Args:
-            video: A file that decord reads.
+            video: A file.
             topk: Number of classes that are named.
             window: Seconds of a window; None takes the video as a whole.
             stride: Seconds from one window to the next; defaults to half a
@@ -211,20 +210,16 @@ class VideoInferencer(ActionRecogInferencer):
             yield frame, latest
 
 
-def open_video(video: Union[str, Path]):
-    """A ``decord.VideoReader`` of a file.
+def frames_in(reader: Any, size: int = 32) -> Iterator[np.ndarray]:
+    """All frames ``(H, W, 3)`` of an open video, in order.
 
-    Raises:
-        ValueError: If there is no such file or it has no video.
+    Args:
+        reader: As :meth:`VideoInferencer.scores` takes it.
+        size: Frames that are decoded at once.
     """
-    import decord
-    if not Path(video).is_file():
-        raise ValueError(f'There is no file {video}.')
-    try:
-        return decord.VideoReader(str(video), num_threads=1)
-    except (RuntimeError, decord.DECORDError) as error:
-        raise ValueError(f'decord reads no video from {video}: '
-                         f'{str(error).splitlines()[-1]}') from error
+    for start in range(0, len(reader), size):
+        numbers = range(start, min(start + size, len(reader)))
+        yield from reader.get_batch(list(numbers)).asnumpy()
 
 
 def sliding_windows(frames: int,
