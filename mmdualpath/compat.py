@@ -334,3 +334,17 @@ def apply() -> None:
     _count_attention()
     _whole_files_or_none()
     _decord_by_path()
+
+
+def no_inflation(module: nn.Module) -> None:
+    """mmaction2 1.2.0's Video Swin inflates the 2-D weights of no file.
+
+    With its default ``pretrained2d=True`` and no ``pretrained``,
+    ``init_weights`` opens None. Goes with an mmaction2 that looks first.
+
+    Args:
+        module: A network, changed in place.
+    """
+    if getattr(module, 'pretrained2d', False) \
+            and getattr(module, 'pretrained', None) is None:
+        module.pretrained2d = False

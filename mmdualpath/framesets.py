@@ -55,6 +55,20 @@ def spatial_indices(num_frames: int,
     return list(range(0, num_frames, num_frames // spatial_frames))
 
 
+def num_framesets(num_frames: int, grid: Size) -> int:
+    """Framesets T_G that a clip of T frames fills.
+
+    Raises:
+        ValueError: If it does not fill whole ones.
+    """
+    rows, columns = to_pair(grid, 'grid')
+    if num_frames % (rows * columns):
+        raise ValueError(
+            f'A clip of {num_frames} frames does not fill framesets of '
+            f'{rows}x{columns} frames: give a multiple of {rows * columns}.')
+    return num_frames // (rows * columns)
+
+
 def grid_framesets(frames: Tensor,
                    grid: Size = 4,
                    size: Optional[Size] = None) -> Tensor:
@@ -82,10 +96,7 @@ def grid_framesets(frames: Tensor,
     *lead, num_frames, channels, height, width = frames.shape
     if size is not None:
         height, width = to_pair(size, 'frameset size')
-    if num_frames % (rows * columns):
-        raise ValueError(
-            f'A clip of {num_frames} frames does not fill framesets of '
-            f'{rows}x{columns} frames: give a multiple of {rows * columns}.')
+    number = num_framesets(num_frames, grid)
     if height % rows or width % columns:
         raise ValueError(
             f'A frameset of {height}x{width} pixels does not divide into '
@@ -102,9 +113,8 @@ def grid_framesets(frames: Tensor,
         scaled = scaled.round().clamp(0, 255)
     scaled = scaled.to(frames.dtype)
 
-    scaled = scaled.reshape(*lead, num_frames // (rows * columns), rows,
-                            columns, channels, height // rows,
-                            width // columns)
+    scaled = scaled.reshape(*lead, number, rows, columns, channels,
+                            height // rows, width // columns)
     # (..., G, rows, columns, C, h, w) -> (..., G, C, rows, h, columns, w)
     scaled = scaled.movedim(-3, -5).transpose(-3, -2)
     return scaled.reshape(*lead, -1, channels, height, width)

@@ -10,10 +10,15 @@ from typing import Dict, Optional, Tuple
 import torch
 from mmengine.config import Config
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from ..models.backbones import strip, views_of
 
+# torch 2.8 counts fused attention on other devices alone.
+FUSED_ON_CPU = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu:
+    lambda q, k, v, *args, **kwargs: sdpa_flop_count(q, k, v)
+}
 CROPS = dict(ThreeCrop=3, TenCrop=10)
 
 
@@ -89,7 +94,7 @@ def count_macs(model: nn.Module, inputs: Tensor) -> Dict[str, Dict[str, int]]:
 
 def _macs_of(model: nn.Module, inputs: Tensor) -> Counter:
     """Multiply-adds of every module by its name."""
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping=FUSED_ON_CPU)
     with counter, torch.no_grad():
         model.eval()(inputs, stage='head')
     return Counter({

@@ -51,10 +51,9 @@ def refuse_misfit(module: nn.Module, own: Mapping[str, Tensor],
         where = prefix.rstrip('.') or 'the model'
         raise ValueError(' '.join([
             f'The checkpoint does not fill {where} '
-            f'({type(module).__name__}).', *(f'{what.capitalize()}: '
-                                             f'{listed(names)}.'
-                                             for what, names in found.items()
-                                             if names)
+            f'({type(module).__name__}).',
+            *(f'{what.capitalize()}: '
+              f'{listed(names)}.' for what, names in found.items() if names)
         ]))
 
 
@@ -65,8 +64,8 @@ def require_complete(module: nn.Module) -> None:
         module: A module whose ``state_dict`` is plain.
     """
 
-    def check(module: nn.Module, state_dict: dict, prefix: str,
-              *args: Any) -> None:
+    def check(module: nn.Module, state_dict: dict, prefix: str, *args:
+              Any) -> None:
         refuse_misfit(module, module.state_dict(), state_dict, prefix)
 
     module.register_load_state_dict_pre_hook(check)

@@ -5,10 +5,10 @@ import torch
 from mmaction.models import ActionDataPreprocessor
 from mmaction.registry import MODELS
 from mmaction.utils import SampleList
-from mmengine.model import stack_batch
 from torch import Tensor
 
-from ..framesets import Size, grid_framesets, spatial_indices
+from ..framesets import (Size, grid_framesets, num_framesets, spatial_indices,
+                         to_pair)
 
 
 @MODELS.register_module()
@@ -55,7 +55,7 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
             raise ValueError('num_spatial_frames and grid are both None: a '
                              'dual-path model needs one of its paths.')
         self.num_spatial_frames = num_spatial_frames
-        self.grid = grid
+        self.grid = None if grid is None else to_pair(grid, 'grid')
         self.frameset_size = frameset_size
 
     def preprocess(self,
@@ -80,7 +80,13 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
                                  'split to DualPathDataPreprocessor.')
             views = {k: torch.stack(list(v)) for k, v in inputs.items()}
         else:
-            clips = stack_batch(inputs)
+            shapes = sorted({tuple(clip.shape) for clip in inputs})
+            if len(shapes) > 1:
+                raise ValueError(
+                    f'The clips of a batch are of several sizes, {shapes} '
+                    '(M, C, T, H, W): the pipeline must crop or resize them '
+                    'to one.')
+            clips = torch.stack(list(inputs))
             if training and self.blending is not None:
                 clips, data_samples = self.blending(clips, data_samples)
             views = self.split(clips.transpose(2, 3))
@@ -96,6 +102,21 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
             views['temporal'] = grid_framesets(clips, self.grid,
                                                self.frameset_size)
         return views
+
+    def images_of(self, num_frames: int) -> Dict[str, int]:
+        """Images that each path reads of a clip of T frames.
+
+        Raises:
+            ValueError: If the clip does not fill framesets, or T_S does not
+                divide it.
+        """
+        images = {}
+        if self.num_spatial_frames is not None:
+            images['spatial'] = len(
+                spatial_indices(num_frames, self.num_spatial_frames))
+        if self.grid is not None:
+            images['temporal'] = num_framesets(num_frames, self.grid)
+        return images
 
     def _normalise(self, images: Tensor) -> Tensor:
         if self.to_rgb:

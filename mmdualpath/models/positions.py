@@ -24,7 +24,8 @@ def sincos(positions: Tensor,
     half = torch.arange(
         dims // 2, dtype=torch.float64, device=positions.device)
     angles = positions.double()[..., None] / max_period**(2 * half / dims)
-    waves = torch.stack((angles.sin(), angles.cos()), -1 if interleaved else -2)
+    waves = torch.stack((angles.sin(), angles.cos()),
+                        -1 if interleaved else -2)
     return waves.flatten(-2)
 
 

@@ -1,7 +1,7 @@
 """Small arithmetic on the shapes of clips and heads."""
 from typing import Optional
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def as_clips(x: Tensor, num_frames: int) -> Tensor:
@@ -31,3 +31,20 @@ def heads_of(dims: int, num_heads: Optional[int]) -> int:
         raise ValueError(f'num_heads={heads} does not divide {dims} '
                          'channels.')
     return heads
+
+
+def check_channels(head: nn.Module, x: Tensor) -> None:
+    """Compare the channels of features with those a head is built for.
+
+    Args:
+        head: A head with ``in_channels``.
+        x: Features ``(..., C)``.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if x.shape[-1] != head.in_channels:
+        raise ValueError(
+            f'The backbone gives features of {x.shape[-1]} channels, but '
+            f'{type(head).__name__} is built for in_channels='
+            f'{head.in_channels}: give the head the same.')

@@ -23,7 +23,8 @@ from ..models.adapters.attention import AttentionAdapter
 from ..models.adapters.base import Adapter
 from ..models.backbones import AdaptedBackbone, FrozenBackbone
 from ..models.backbones.frozen import tensors_of
-from ..models.sites import Site, Windows, blocks_of, resolve, sites_of
+from ..models.sites import (Site, Windows, Wrapper, blocks_of, resolve, sites_of,
+                            unwrapped)
 
 
 class AttentionRecorder(AttentionAdapter):
@@ -46,7 +47,7 @@ class AttentionRecorder(AttentionAdapter):
         return self.base(x, *args, **kwargs)
 
 
-class BlockRecorder(nn.Module):
+class BlockRecorder(Wrapper):
     """Notes how large the map is that a block of windows reads.
 
     Args:
@@ -121,7 +122,7 @@ class BlockRecorder(nn.Module):
         return self.attention.weights.shape[2] - prompts
 
     def _index(self, device: torch.device) -> Tensor:
-        return self.windows.index(_bare(self.base), self.size).to(device)
+        return self.windows.index(unwrapped(self.base), self.size).to(device)
 
 
 @contextmanager
@@ -187,16 +188,10 @@ def _attention_of(block: nn.Module, path: str) -> Tuple[nn.Module, str]:
     """Where the attention is called, adapters that own the call included."""
     parent, name = resolve(block, path)
     module = getattr(parent, name)
-    while hasattr(module, 'base') and not isinstance(module,
-                                                     AttentionAdapter):
+    while isinstance(module,
+                     Wrapper) and not isinstance(module, AttentionAdapter):
         parent, name, module = module, 'base', module.base
     return parent, name
-
-
-def _bare(block: nn.Module) -> nn.Module:
-    while hasattr(block, 'base'):
-        block = block.base
-    return block
 
 
 def rollout(matrices: Sequence[Tensor]) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 
 from mmdualpath.analysis.structure import build_structure
 
@@ -256,3 +257,89 @@ def test_device_and_cpu_agree(tiny_clip):
     for a, b in zip(on_cpu, on_gpu):
         torch.testing.assert_close(
             a.pred_score, b.pred_score.cpu(), rtol=1e-3, atol=1e-4)
+
+
+def test_options_of_a_view_come_first(tiny_clip):
+    cfg = tiny_model(tiny_clip, with_cp=True)
+    cfg['backbone']['spatial'].update(with_cp=False, frozen_dtype='float64')
+    model = MODELS.build(cfg)
+    kinds = [type(v.base.layers[0]) for v in model.backbone.views().values()]
+    assert kinds[0] is not kinds[1]
+    assert model.backbone.spatial.base.ln1.weight.dtype == torch.float64
+
+
+def test_one_class_token_for_both_paths(tiny_clip):
+    model = MODELS.build(tiny_model(tiny_clip, shared=['cls_token']))
+    spatial, temporal = model.backbone.views().values()
+    assert spatial.base.cls_token is temporal.base.cls_token
+    apart = MODELS.build(tiny_model(tiny_clip))
+    assert len(list(apart.parameters())) == len(list(model.parameters())) + 1
+    assert set(apart.state_dict()) == set(model.state_dict())
+    constructor = dict(
+        type='OptimWrapper',
+        constructor='TrainableParamsConstructor',
+        optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.1),
+        paramwise_cfg=dict(bias_decay_mult=0.))
+    build_optim_wrapper(model, constructor)
+    with pytest.raises(ValueError, match='shared: pos_embed must train'):
+        MODELS.build(tiny_model(tiny_clip, shared=['pos_embed']))
+
+
+def misfit(cfg: dict, kind: str) -> dict:
+    if kind == 'grid':
+        cfg['data_preprocessor']['grid'] = (2, 4)
+    elif kind in ('TSNHead', 'I3DHead'):
+        cfg['cls_head'] = dict(type=kind, num_classes=5, in_channels=48)
+    elif kind == 'preprocessor':
+        cfg['data_preprocessor'] = dict(type='ActionDataPreprocessor')
+    elif kind == 'pixels':
+        cfg['data_preprocessor'].update(
+            mean=[0.481, 0.458, 0.408], std=[0.269, 0.261, 0.276])
+    elif kind == 'backbone':
+        cfg['backbone'] = dict(
+            type='AdaptedBackbone', backbone=cfg['backbone']['backbone'])
+    return cfg
+
+
+@pytest.mark.parametrize('kind, message', [
+    ('grid', r'grid=\(2, 4\).*positions.*\(2, 2\)'),
+    ('TSNHead', 'TSNHead does not read features.*MLPHead'),
+    ('I3DHead', 'I3DHead does not read features.*MLPHead'),
+    ('preprocessor', 'DualPathDataPreprocessor, given ActionDataPre'),
+    ('backbone', 'DualPathBackbone, given AdaptedBackbone'),
+    ('pixels', r'mean=\[0.481.*multiply both by 255'),
+])
+def test_parts_that_do_not_fit(tiny_clip, kind, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(misfit(tiny_model(tiny_clip), kind))
+
+
+def test_channels_of_the_head(tiny_clip):
+    cfg = tiny_model(tiny_clip)
+    cfg['cls_head']['in_channels'] = 96
+    model = MODELS.build(cfg)
+    with pytest.raises(ValueError, match='48 channels.*in_channels=96'):
+        model(**model.data_preprocessor(batch()), mode='predict')
+
+
+def test_tokens_are_no_feature(tiny_clip):
+    backbone = dict(tiny_clip, out_type='raw', out_dims=None)
+    model = MODELS.build(tiny_model(backbone))
+    with pytest.raises(ValueError, match='spatial path needs.*out_type'):
+        model(**model.data_preprocessor(batch()), mode='tensor')
+
+
+def test_clips_of_several_sizes(tiny_clip):
+    model = MODELS.build(tiny_model(tiny_clip))
+    data = batch()
+    data['inputs'][1] = data['inputs'][1][..., :24]
+    with pytest.raises(ValueError, match='several sizes.*crop or resize'):
+        model.data_preprocessor(data)
+
+
+def test_tracing(tiny_clip):
+    model = MODELS.build(tiny_model(tiny_clip)).eval()
+    inputs = model.data_preprocessor(batch())['inputs']
+    frames = tuple(v.flatten(0, 1) for v in inputs.values())
+    traced = torch.jit.trace(model.backbone, frames)
+    torch.testing.assert_close(traced(*frames), model.backbone(*frames))

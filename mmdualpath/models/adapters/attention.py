@@ -31,8 +31,8 @@ class AttentionAdapter(Adapter):
 
     def __init__(self, base: nn.Module, site: Site) -> None:
         super().__init__(base, site)
-        if isinstance(base, Adapter) and not isinstance(
-                base, AttentionAdapter):
+        if isinstance(base,
+                      Adapter) and not isinstance(base, AttentionAdapter):
             raise ValueError(
                 f'{type(self).__name__} has to own the call of the attention '
                 f'module at site={site.name!r}, where {type(base).__name__} '

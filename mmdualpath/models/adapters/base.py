@@ -4,7 +4,7 @@ from typing import Any, Callable, Optional, Tuple
 
 from torch import Tensor, nn
 
-from ..sites import Site
+from ..sites import Site, Wrapper
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ WHOLE = Need('attention among all tokens', lambda s: not s.windows,
 SAME_SHAPE = Need('a module that keeps the shape of its tokens',
                   lambda s: s.name not in ('stem', 'qkv'),
                   lambda s: 'the module changes it')
-ATTENTION = Need(
-    'to own the call of an attention module', lambda s: s.layout is not None,
-    lambda s: 'stands no attention that is known how to compute')
+ATTENTION = Need('to own the call of an attention module',
+                 lambda s: s.layout is not None,
+                 lambda s: 'stands no attention that is known how to compute')
 FROZEN_ATTENTION = Need('a frozen attention that can be called along time',
                         lambda s: s.attn is not None,
                         lambda s: 'the attention needs a map')
 
 
-class Adapter(nn.Module):
+class Adapter(Wrapper):
     """Wraps a module of a frozen backbone and calls it ``base``.
 
     A subclass takes ``base`` and ``site`` first and its own options by
@@ -60,7 +60,7 @@ class Adapter(nn.Module):
         added_tokens: Tokens it puts in front of those its base sees.
     """
     sites: Tuple[str, ...] = ()
-    needs: Tuple[Need, ...] = (SAME_SHAPE, )
+    needs: Tuple[Need, ...] = ()
     images_per_clip: Optional[int] = None
     added_tokens: int = 0
 

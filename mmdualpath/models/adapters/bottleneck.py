@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ...options import checked
 from ..sites import Site
-from .base import Adapter
+from .base import SAME_SHAPE, Adapter
 
 
 class Bottleneck(nn.Module):
@@ -58,6 +58,7 @@ class Bottleneck(nn.Module):
 
 class _BottleneckAdapter(Adapter):
     """Holds the bottleneck that the three adapters place differently."""
+    needs = (SAME_SHAPE, )
 
     def __init__(self, base: nn.Module, site: Site, **bottleneck) -> None:
         super().__init__(base, site)

@@ -78,7 +78,7 @@ class _FixedPositions(Adapter):
         has_extra = self.site.name == 'tokens' and self.site.extra_tokens > 0
         time = torch.arange(
             self.images_per_clip * self.grid[0] * self.grid[1], device=device)
-        time = time.unflatten(0, (-1, *self.grid)) + has_extra
+        time = time.unflatten(0, (-1, *self.grid)) + int(has_extra)
         axes = self.places(time, height, width)
         if has_extra:
             axes = [F.pad(a, (self.site.extra_tokens, 0)) for a in axes]

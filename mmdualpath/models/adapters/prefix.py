@@ -52,5 +52,6 @@ class PrefixTuning(AttentionAdapter):
     def inputs(self, x: Tensor, *args: Any, **kwargs: Any) -> AttentionInputs:
         """q, k, v and bias with the prefixes in front."""
         prefixes = self.up(torch.tanh(self.down(self.tokens)))[None]
-        return super().inputs(x, *args, **kwargs).prepend(
-            *map(self.heads, prefixes.chunk(2, -1)))
+        return super().inputs(
+            x, *args,
+            **kwargs).prepend(*map(self.heads, prefixes.chunk(2, -1)))

@@ -175,8 +175,8 @@ def _drop_frozen(view: AdaptedBackbone, state_dict: dict, prefix: str,
     state_dict[prefix + FINGERPRINT] = view.fingerprint.encode()
 
 
-def _complete(view: AdaptedBackbone, state_dict: dict, prefix: str,
-              *args: Any) -> None:
+def _complete(view: AdaptedBackbone, state_dict: dict, prefix: str, *args:
+              Any) -> None:
     """Add the frozen tensors that a checkpoint leaves out, and check it."""
     theirs = state_dict.pop(prefix + FINGERPRINT, None)
     theirs = None if theirs is None else Fingerprint.decode(theirs)

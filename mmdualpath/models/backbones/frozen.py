@@ -9,7 +9,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from ...compat import float_drop_probs
+from ...compat import float_drop_probs, no_inflation
 from ..weights import load_pretrained
 from .fingerprint import Fingerprint, digest
 
@@ -77,7 +77,11 @@ class FrozenBackbone:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 module = MODELS.build(cfg)
+                no_inflation(module)
+                # MMEngine would list every tensor of a top-level module.
+                module._dump_init_info = lambda: None
                 module.init_weights()
+                del module._dump_init_info
             source = 'random', f'seed {seed}'
         else:
             raise ValueError(

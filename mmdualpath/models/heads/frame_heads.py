@@ -17,7 +17,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ..complete import require_complete
-from ..shapes import as_clips, heads_of
+from ..shapes import as_clips, check_channels, heads_of
 
 INIT_CFG = dict(type='TruncNormal', layer='Linear', std=0.02)
 
@@ -59,7 +59,8 @@ class _FrameHead(BaseHead):
             num_segs: M*T, as ``Recognizer2D`` gives it.
 
         Raises:
-            ValueError: If the frames of a video make no whole clips.
+            ValueError: If the frames of a video make no whole clips, or the
+                features have other channels.
         """
         if num_segs is not None and num_segs % self.num_frames:
             raise ValueError(f'The {num_segs} frames of a video make no whole '
@@ -67,6 +68,7 @@ class _FrameHead(BaseHead):
         if x.dim() == 4:
             x = x.flatten(2).mT
         x = x.unsqueeze(1) if x.dim() == 2 else x
+        check_channels(self, x)
         return self.fc(self.dropout(self.pool(as_clips(x, self.num_frames))))
 
     def pool(self, x: Tensor) -> Tensor:

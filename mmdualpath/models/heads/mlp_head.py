@@ -10,6 +10,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ..complete import require_complete
+from ..shapes import check_channels
 
 
 @MODELS.register_module()
@@ -49,5 +50,10 @@ class MLPHead(BaseHead):
         require_complete(self)
 
     def forward(self, x: Tensor, **kwargs) -> Tensor:
-        """``(B, in_channels) -> (B, num_classes)``."""
+        """``(B, in_channels) -> (B, num_classes)``.
+
+        Raises:
+            ValueError: If the features have other channels.
+        """
+        check_channels(self, x)
         return self.layers(x)

@@ -3,11 +3,15 @@
 Paper: Dual-path Adaptation from Image to Video Transformers, CVPR 2023.
 https://arxiv.org/abs/2303.09857
 """
-from typing import Dict, Tuple, Union
+from typing import Any, Dict, Tuple, Union
 
 from mmaction.models import BaseRecognizer
 from mmaction.registry import MODELS
 from torch import Tensor
+
+from ..backbones import DualPathBackbone
+from ..consistency import check_head, check_model
+from ..data_preprocessor import DualPathDataPreprocessor
 
 
 @MODELS.register_module()
@@ -15,8 +19,23 @@ class DualPath(BaseRecognizer):
     """Recognise actions from spatial frames and framesets.
 
     Takes a ``DualPathBackbone``, a ``DualPathDataPreprocessor`` that makes
-    its two inputs, and any head that reads ``(B, C)`` features.
+    its two inputs, and any head that reads ``(B, C)`` features. Arguments as
+    MMAction2's ``BaseRecognizer``.
+
+    Raises:
+        ValueError: If one of the three is something else, or they are set
+            for other clips.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for part, kind in ((self.backbone, DualPathBackbone),
+                           (self.data_preprocessor, DualPathDataPreprocessor)):
+            if not isinstance(part, kind):
+                raise ValueError(f'DualPath takes a {kind.__name__}, given '
+                                 f'{type(part).__name__}.')
+        check_head(self.cls_head)
+        check_model(self)
 
     def extract_feat(self,
                      inputs: Union[Dict[str, Tensor], Tensor],

@@ -34,10 +34,11 @@ from . import openmmlab  # noqa: F401
 from .attention import AttentionInputs, Layout
 from .geometry import Windows
 from .rows import (Place, Sites, Spot, blocks_of, locate, register_sites,
-                   resolve, sites_of)
-from .site import Site, Stem
+                   resolve, sites_of, unwrapped)
+from .site import Site, Stem, Wrapper
 
 __all__ = [
-    'AttentionInputs', 'Layout', 'Place', 'Site', 'Sites', 'Spot', 'Stem', 'Windows',
-    'blocks_of', 'locate', 'register_sites', 'resolve', 'sites_of'
+    'AttentionInputs', 'Layout', 'Place', 'Site', 'Sites', 'Spot', 'Stem',
+    'Windows', 'Wrapper', 'blocks_of', 'locate', 'register_sites', 'resolve',
+    'sites_of', 'unwrapped'
 ]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from .attention import Layout
 from .geometry import Windows, tube_map
-from .rows import Place, Sites, register_sites
+from .rows import Place, Sites, register_sites, unwrapped
 
 
 def _project_and_scale(attn: nn.Module, y: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def _relative_positions(attn: nn.Module,
 
 def _cut_swin(block: nn.Module,
               size: Tuple[int, ...]) -> Tuple[Sequence[int], Sequence[int]]:
-    attn = block.attn
+    attn = unwrapped(block.attn)
     small = min(size) == attn.window_size and not attn.pad_small_map
     return (attn.window_size, ) * 2, (0 if small else attn.shift_size, ) * 2
 

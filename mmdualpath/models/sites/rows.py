@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .attention import Layout
 from .geometry import Windows, square_map
-from .site import ROWS, Site, Stem
+from .site import ROWS, Site, Stem, Wrapper
 
 STEM, TOKENS, BLOCK = 'stem', 'tokens', 'block'
 
@@ -259,9 +259,7 @@ def locate(backbone: nn.Module,
         changes = dict(row=place.row, as_map=place.as_map, layout=place.layout)
         if place.row == 'window' and place.as_map is None:
             changes['as_map'] = False
-        everywhere.update(
-            {k: v
-             for k, v in changes.items() if v is not None})
+        everywhere.update({k: v for k, v in changes.items() if v is not None})
     found = {}
     for index, (holder, key) in enumerate(places):
         block = getattr(holder, key)
@@ -269,8 +267,8 @@ def locate(backbone: nn.Module,
             continue
         norm = _get(block, row.norm)
         found[index] = Spot(
-            *((holder, key) if place is None else
-              _find(backbone, block, place, site)),
+            *((holder,
+               key) if place is None else _find(backbone, block, place, site)),
             Site(
                 dims=_width(norm),
                 block=index,
@@ -337,22 +335,20 @@ def resolve(block: nn.Module, path: str) -> Tuple[nn.Module, str]:
         path: Dotted name in the bare block.
     """
     *lead, name = path.split('.')
-    module = block
+    module = unwrapped(block)
     for part in lead:
-        module = getattr(_holding(module, part), part)
-    return _holding(module, name), name
+        module = unwrapped(getattr(module, part))
+    return module, name
 
 
-def _holding(module: nn.Module, name: str) -> nn.Module:
-    while not hasattr(module, name):
-        inner = getattr(module, 'base', getattr(module, 'branch', None))
-        if inner is None:
-            raise AttributeError(f'{type(module).__name__} has no {name!r}')
-        module = inner
+def unwrapped(module: nn.Module) -> nn.Module:
+    """A module of a backbone without the adapters around it."""
+    while isinstance(module, Wrapper):
+        module = module.base
     return module
 
 
-class Joined(nn.Module):
+class Joined(Wrapper):
     """``then(base(x))`` as one module, made of two of a block.
 
     Args:
@@ -370,7 +366,7 @@ class Joined(nn.Module):
         return self.then(self.base(x, *args, **kwargs))
 
 
-class Residual(nn.Module):
+class Residual(Wrapper):
     """``z + f(LN z)`` as one module, made of two of a block.
 
     Args:
@@ -382,6 +378,11 @@ class Residual(nn.Module):
         super().__init__()
         self.norm = norm
         self.branch = branch
+
+    @property
+    def base(self) -> nn.Module:
+        """The branch."""
+        return self.branch
 
     def forward(self, x: Tensor, identity: Optional[Tensor] = None) -> Tensor:
         """``(B*T, N, C) -> same``; the block's own ``identity`` is x."""

@@ -10,6 +10,11 @@ from .attention import Layout
 ROWS = ('frame', 'clip', 'window')
 
 
+class Wrapper(nn.Module):
+    """Stands where another module stood, which it calls ``base``."""
+    base: nn.Module
+
+
 @dataclass(frozen=True)
 class Stem:
     """Where patches become tokens.

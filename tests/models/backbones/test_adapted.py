@@ -192,6 +192,17 @@ def test_a_whole_backbone_replaces_the_frozen_one(tiny_clip):
     (dict(adapters=[dict(SERIAL, blocks=[0, 3])]), 'has 3 blocks'),
     (dict(trainable=['nothing']), "matches 'nothing'"),
     (dict(zero=['nothing']), "matches 'nothing'"),
+    (dict(fresh=['nothing']), "matches 'nothing'"),
+    (dict(zero=['pos_embed'], trainable=['pos.*']), 'cannot be zero'),
+    (dict(adapters=[dict(SERIAL, blocks=[])]), 'stands nowhere'),
+    (dict(adapters=[dict(SERIAL, site='stem')]), 'keeps the shape'),
+    (dict(adapters=[dict(type='TSNHead', site='mlp')]), 'is no adapter'),
+    (dict(adapters=[
+        dict(type='FramesetPositions', site='stem', blocks=[0])
+    ]), 'outside the blocks'),
+    (dict(adapters=[
+        dict(type='VPT', site='block', deep=False, blocks=[0, 2])
+    ]), r'deep=False and blocks=\[0, 2\]'),
 ])
 def test_mistakes_in_a_config(tiny_clip, options, message):
     with pytest.raises(ValueError, match=message):
@@ -246,3 +257,82 @@ def test_frozen_weights_in_bfloat16(tiny_clip):
     torch.testing.assert_close(got.float(), exact(images), rtol=0.1, atol=0.1)
     assert all(p.grad is not None for p in model.parameters()
                if p.requires_grad)
+
+
+@pytest.mark.parametrize('blocks', [[1], [0, 1]])
+def test_a_block_without_the_site_is_refused(tiny_swin, blocks):
+    """The odd blocks of a Swin shift their windows."""
+    adapter = dict(type='SerialAdapter', site='window_attn', blocks=blocks)
+    with pytest.raises(ValueError, match=r"blocks \[1\].*'window_attn'"):
+        build(tiny_swin, adapters=[adapter])
+
+
+@pytest.mark.parametrize('blocks', [[0, 1], [1, 2], [1]])
+def test_shallow_prompts_live_from_the_first_to_the_last_block(
+        tiny_clip, blocks):
+    """The class token stays what is read, whichever blocks have prompts."""
+    vpt = dict(type='VPT', site='block', num_prompts=5, deep=False)
+    model = build(tiny_clip, adapters=[dict(vpt, blocks=blocks)]).eval()
+    images = torch.rand(2, 3, 32, 32)
+    x, _ = model.base.patch_embed(images)
+    x = torch.cat((model.base.cls_token.expand(2, -1, -1), x), 1)
+    x = model.base.pre_norm(x + model.base.pos_embed)
+    prompts = model.base.layers[blocks[0]].prompts.expand(2, -1, -1)
+    bare = build(tiny_clip).eval().base
+    for number, layer in enumerate(bare.layers):
+        x = torch.cat((prompts, x), 1) if number == blocks[0] else x
+        x = layer(x)
+        x = x[:, 5:] if number == blocks[-1] else x
+    expected = bare.ln1(x)[:, 0] @ bare.proj
+    torch.testing.assert_close(model(images), expected)
+
+
+def test_adapters_by_name(tiny_clip):
+    """By names, one can be changed or left out where a config inherits."""
+    base = dict(
+        a=dict(type='SerialAdapter', site='mlp', width=8),
+        b=dict(type='PreAdapter', site='attn', width=8),
+        c=dict(type='PATT', site='msa'))
+    named = build(tiny_clip, adapters=dict(base, c=None))
+    listed = build(tiny_clip, adapters=[base['a'], base['b']])
+    assert set(named.state_dict()) == set(listed.state_dict())
+
+
+def test_fresh_parameters(tiny_clip):
+    frozen = FrozenBackbone.build(tiny_clip)
+    model = build(frozen, fresh=['pos_embed'], trainable=['cls_token'])
+    assert model.base.pos_embed.requires_grad
+    assert not torch.equal(model.base.pos_embed, frozen.module.pos_embed)
+    wide = build(
+        dict(tiny_clip, img_size=256, arch=dict(tiny_clip['arch'])),
+        fresh=['pos_embed'])
+    std = wide.base.pos_embed.std()
+    torch.testing.assert_close(std, torch.tensor(48**-0.5), rtol=0.02, atol=0)
+    assert set(model.state_dict()) == {
+        'base.pos_embed', 'base.cls_token', FINGERPRINT
+    }
+
+
+def test_bitfit_needs_no_sites():
+    """A backbone without a row can be tuned where it has no adapters."""
+    resnet = dict(
+        type='mmpretrain.ResNet',
+        depth=18,
+        stem_channels=4,
+        base_channels=4,
+        init_cfg=dict(type='RandomWeights'))
+    model = build(resnet, trainable=['.*bias'])
+    assert model(torch.rand(1, 3, 32, 32)).shape[:1] == (1, )
+    with pytest.raises(ValueError, match='ResNet; the table has'):
+        build(resnet, adapters=[SERIAL])
+
+
+def test_random_video_swin():
+    """Its default is to inflate the weights of a file that is not given."""
+    build(
+        dict(
+            type='SwinTransformer3D',
+            arch=dict(embed_dims=12, depths=[1], num_heads=[1]),
+            window_size=(2, 4, 4),
+            out_indices=(0, ),
+            init_cfg=dict(type='RandomWeights')))

@@ -1,0 +1,95 @@
+"""Parts of a model that must agree are compared before they run."""
+from typing import Dict, Iterator, Set
+
+import torch
+from torch import Tensor, nn
+
+from .adapters.base import Adapter
+from .backbones import views_of
+
+# Frames are 0 to 255 when they are normalised.
+WHITE = 255
+
+
+def check_model(model: nn.Module) -> None:
+    """Compare the parts of a recognizer.
+
+    Args:
+        model: A recognizer of MMAction2 or of this package.
+
+    Raises:
+        ValueError: If its data preprocessor normalises pixels of [0, 1], or
+            backbone, data preprocessor and head are set for other clips.
+    """
+    _check_pixels(model.data_preprocessor)
+    _check_frames(model)
+
+
+def _check_pixels(preprocessor: nn.Module) -> None:
+    mean = getattr(preprocessor, 'mean', None)
+    std = getattr(preprocessor, 'std', None)
+    if not isinstance(mean, Tensor) or not isinstance(std, Tensor):
+        return
+    if mean.numel() and not mean.is_meta and mean.abs().max() <= 1 and std.max() <= 1:
+        mean, std = (v.flatten().tolist() for v in (mean, std))
+        raise ValueError(
+            f'mean={[round(v, 4) for v in mean]} and '
+            f'std={[round(v, 4) for v in std]} of the data preprocessor are '
+            f'those of pixels from 0 to 1, but frames are 0 to {WHITE}: '
+            f'multiply both by {WHITE}.')
+
+
+def adapters_of(network: nn.Module) -> Iterator[Adapter]:
+    """All adapters of a network."""
+    return (m for m in network.modules() if isinstance(m, Adapter))
+
+
+def clip_lengths(model: nn.Module) -> Dict[str, Set[int]]:
+    """Images of a clip that each path's adapters are set for, if any."""
+    return {
+        path: {
+            a.images_per_clip
+            for a in adapters_of(view) if a.images_per_clip is not None
+        }
+        for path, view in views_of(model.backbone).items()
+    }
+
+
+def _check_frames(model: nn.Module) -> None:
+    grids = {a.grid for a in adapters_of(model.backbone) if hasattr(a, 'grid')}
+    grid = getattr(model.data_preprocessor, 'grid', None)
+    if grid is not None and grids - {grid}:
+        raise ValueError(
+            f'data_preprocessor.grid={grid} lays framesets out otherwise than '
+            f'their positions, which are set for grid={sorted(grids)}: give '
+            'both the same.')
+    frames = getattr(getattr(model, 'cls_head', None), 'num_frames', None)
+    for lengths in clip_lengths(model).values():
+        if frames is not None and lengths - {frames}:
+            raise ValueError(
+                f'cls_head.num_frames={frames}, but the adapters are set for '
+                f'clips of {sorted(lengths)} frames: give all the same.')
+
+
+def check_head(head: nn.Module) -> None:
+    """Try whether a head reads one vector a clip.
+
+    Args:
+        head: A head with ``in_channels``.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    device = next(head.parameters(), torch.empty(0)).device
+    training = head.training
+    try:
+        with torch.no_grad():
+            head.eval()(torch.zeros(1, head.in_channels, device=device))
+    except Exception as error:
+        raise ValueError(
+            f'{type(head).__name__} does not read features (B, '
+            f'{head.in_channels}), one vector a clip, which is what DualPath '
+            f'gives ({error}). Use MLPHead, or another head that does.'
+        ) from error
+    finally:
+        head.train(training)

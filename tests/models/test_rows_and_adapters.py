@@ -1,0 +1,325 @@
+"""Every row of the table of sites with every adapter at every site.
+
+A pair is refused by one error that names adapter, site and backbone, or it
+keeps all that an adapter promises.
+"""
+import copy
+import re
+from functools import lru_cache
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+
+from mmdualpath.models.adapters import Adapter
+from mmdualpath.models.backbones import FrozenBackbone, inject, strip
+from mmdualpath.models.sites import sites_of
+from mmdualpath.visualization import attention_maps
+
+T = 2
+RANDOM = dict(type='RandomWeights')
+VIT = dict(
+    type='mmpretrain.VisionTransformer',
+    arch=dict(
+        embed_dims=24, num_layers=3, num_heads=2, feedforward_channels=48),
+    img_size=32,
+    patch_size=8,
+    out_type='raw',
+    init_cfg=RANDOM)
+SWIN = dict(embed_dims=12, depths=[2, 2], num_heads=[1, 2])
+DUALFORMER = dict(
+    type='DualFormer',
+    arch=dict(embed_dims=16, num_heads=2, depths=(2, 2)),
+    window=(2, 4, 4),
+    fine_sizes=((2, 2, 2), (2, 2, 2)),
+    coarse_kernels=(((1, 2, 2), (2, 2, 2)), None),
+    init_cfg=RANDOM)
+# Config and what a sample is.
+BACKBONES = dict(
+    vit=(VIT, (3, 32, 32)),
+    clip=({
+        **VIT, 'type': 'CLIPVisionTransformer',
+        'out_dims': None
+    }, (3, 32, 32)),
+    layer_scale=(dict(VIT, layer_scale_init_value=1e-5), (3, 32, 32)),
+    swin=(dict(
+        type='mmpretrain.SwinTransformer',
+        arch=SWIN,
+        img_size=32,
+        patch_size=2,
+        window_size=4,
+        drop_path_rate=0.,
+        out_indices=(1, ),
+        init_cfg=RANDOM), (3, 32, 32)),
+    video_swin=(dict(
+        type='SwinTransformer3D',
+        arch=SWIN,
+        patch_size=(2, 4, 4),
+        window_size=(2, 4, 4),
+        drop_path_rate=0.,
+        pretrained2d=False,
+        out_indices=(1, ),
+        init_cfg=RANDOM), (3, 4, 32, 32)),
+    videomae=(dict(
+        type='mmaction.VisionTransformer',
+        img_size=32,
+        patch_size=8,
+        embed_dims=24,
+        depth=3,
+        num_heads=2,
+        mlp_ratio=2,
+        num_frames=4,
+        return_feat_map=True,
+        init_cfg=RANDOM), (3, 4, 32, 32)),
+    dualformer=(DUALFORMER, (3, 8, 32, 32)),
+    dualformer_image=(dict(DUALFORMER, axes=2), (3, 32, 32)),
+)
+# Options of each adapter, and whether a new one is the frozen network.
+OPTIONS = dict(
+    ParallelAdapter=(dict(width=4), True),
+    SerialAdapter=(dict(width=4), True),
+    PreAdapter=(dict(width=4), True),
+    STAdapter=(dict(width=4, num_frames=T), True),
+    ParallelSTAdapter=(dict(width=4, num_frames=T), True),
+    TemporalAttention=(dict(num_frames=T, num_heads=2), True),
+    FramePositions=(dict(num_frames=T), True),
+    TokenShift=(dict(num_frames=T, num_heads=2), False),
+    VPT=(dict(num_prompts=2, patch_size=8), False),
+    WindowVPT=(dict(num_prompts=2, patch_size=8), False),
+    ProTuning=(dict(width=4), True),
+    PATT=(dict(width=4), False),
+    PrefixTuning=(dict(width=4, num_tokens=2), False),
+    FramesetPositions=(dict(num_framesets=T, grid=2, amplitude='match'),
+                       False),
+    FrameIndexPositions=(dict(num_framesets=T, grid=2, amplitude='learn'),
+                         False),
+)
+SITES = ('stem', 'tokens', 'block', 'attn', 'window_attn', 'local_attn',
+         'global_attn', 'msa', 'qkv', 'mlp', 'residual_mlp')
+
+
+@lru_cache(maxsize=None)
+def frozen(backbone: str) -> FrozenBackbone:
+    return FrozenBackbone.build(BACKBONES[backbone][0])
+
+
+def build(backbone: str, adapter: str, site: str, **options):
+    cfg = dict(type=adapter, site=site, **OPTIONS[adapter][0])
+    return MODELS.build(
+        dict(
+            type='AdaptedBackbone',
+            backbone=frozen(backbone),
+            adapters=[cfg],
+            **options))
+
+
+def fitting() -> list:
+    """All pairs that are not refused; each refusal is checked here."""
+    cases = []
+    for backbone in BACKBONES:
+        row = sites_of(frozen(backbone).module)
+        name = type(frozen(backbone).module).__name__
+        for adapter in OPTIONS:
+            for site in SITES:
+                try:
+                    build(backbone, adapter, site)
+                except ValueError as error:
+                    named = f'{name}.*{site}' if site not in row.names \
+                        else f'{adapter}.*{site}.*{name}'
+                    assert re.search(named, str(error)), error
+                else:
+                    cases.append((backbone, adapter, site))
+    return cases
+
+
+CASES = fitting()
+every_case = pytest.mark.parametrize('backbone, adapter, site', CASES)
+
+
+def samples(backbone: str, count: int = 2) -> torch.Tensor:
+    return torch.randn(count * T, *BACKBONES[backbone][1])
+
+
+def bare(backbone: str, x: torch.Tensor) -> torch.Tensor:
+    module = frozen(backbone).module
+    module.train(False)  # mmpretrain's eval() returns None
+    out = module(x)
+    return out[-1] if isinstance(out, tuple) else out
+
+
+def stir(view) -> None:
+    """Move adapters away from their start, where many are zero."""
+    for p in view.parameters():
+        if p.requires_grad:
+            p.data += 0.1 * torch.randn_like(p)
+
+
+def test_no_adapter_is_left_out():
+    known = {
+        name
+        for name, kind in MODELS.module_dict.items()
+        if isinstance(kind, type) and issubclass(kind, Adapter)
+        and kind.__module__.startswith('mmdualpath')
+    }
+    assert known == set(OPTIONS)
+    assert {adapter for _, adapter, _ in CASES} == known
+    assert {backbone for backbone, _, _ in CASES} == set(BACKBONES)
+
+
+@pytest.mark.parametrize('backbone, refused', [
+    ('videomae', ('STAdapter', 'TemporalAttention', 'ParallelSTAdapter',
+                  'ProTuning', 'FramePositions', 'FramesetPositions')),
+    ('video_swin', ('STAdapter', 'TemporalAttention', 'ParallelSTAdapter',
+                    'TokenShift', 'VPT', 'ProTuning')),
+    ('dualformer', ('VPT', 'TokenShift', 'STAdapter', 'PATT')),
+    ('swin', ('VPT', 'TokenShift')),
+])
+def test_what_would_mix_samples_is_refused(backbone, refused):
+    assert not [c for c in CASES if c[0] == backbone and c[1] in refused]
+
+
+@every_case
+def test_starts_as_promised(backbone, adapter, site):
+    view = build(backbone, adapter, site).eval()
+    x = samples(backbone)
+    same = torch.allclose(view(x), bare(backbone, x), atol=1e-5)
+    assert same == OPTIONS[adapter][1]
+
+
+@every_case
+def test_samples_stay_apart(backbone, adapter, site):
+    view = build(backbone, adapter, site).eval()
+    x = samples(backbone)
+    view(x)  # what is measured once is measured
+    stir(view)
+    rows = T if any(
+        a.images_per_clip for a in view.modules()
+        if isinstance(a, Adapter)) else 1
+    before = view(x)
+    x[rows:] = torch.randn_like(x[rows:])
+    torch.testing.assert_close(view(x)[:rows], before[:rows])
+
+
+@every_case
+def test_gradients_and_keys(backbone, adapter, site):
+    torch.manual_seed(1)
+    plain = build(backbone, adapter, site)
+    recomputing = build(backbone, adapter, site, with_cp=True)
+    own = {id(t) for t in frozen(backbone).module.parameters()}
+    stir(plain)
+    x = samples(backbone)
+    plain(x)
+    recomputing.load_state_dict(plain.state_dict())
+    assert set(recomputing.state_dict()) == set(plain.state_dict())
+    assert [n for n, _ in recomputing.named_parameters()
+            ] == [n for n, _ in plain.named_parameters()]
+    gradients = []
+    weights = torch.randn_like(plain(x))
+    for view in (plain, recomputing):
+        if any(p.requires_grad for p in view.parameters()):
+            (weights * view(x)).sum().backward()
+        gradients.append({n: p.grad for n, p in view.named_parameters()})
+    for name, parameter in plain.named_parameters():
+        one, two = (g[name] for g in gradients)
+        if id(parameter) in own:
+            assert one is None and two is None, name
+        else:
+            assert one.any(), name
+            torch.testing.assert_close(one, two, msg=name)
+
+
+@every_case
+def test_saves_merges_and_strips(backbone, adapter, site):
+    view = build(backbone, adapter, site).eval()
+    x = samples(backbone)
+    view(x)
+    stir(view)
+    expected = view(x)
+    small = view.state_dict()
+    trained = {n for n, p in view.named_parameters() if p.requires_grad}
+    extra = {n for n in small if n.endswith('amplitude')}
+    assert set(small) == trained | extra | {'frozen_backbone'}
+    # the small file, and one with everything on other weights
+    again = build(backbone, adapter, site).eval()
+    again.load_state_dict(small)
+    torch.testing.assert_close(again(x), expected)
+    cfg = copy.deepcopy(BACKBONES[backbone][0])
+    cfg['init_cfg'] = dict(type='RandomWeights', seed=5)
+    other = MODELS.build(
+        dict(
+            type='AdaptedBackbone',
+            backbone=cfg,
+            adapters=[
+                dict(type=adapter, site=site, **OPTIONS[adapter][0])
+            ])).eval()
+    tensors = dict(view.named_parameters()), dict(view.named_buffers())
+    whole = {
+        **{n: tensors[0].get(n, tensors[1].get(n))
+           for n in view.frozen_names()},
+        **small
+    }
+    other.load_state_dict(whole)
+    torch.testing.assert_close(other(x), expected)
+    # without its adapters it is the frozen network
+    torch.testing.assert_close(strip(view)(x), bare(backbone, x))
+
+
+@every_case
+def test_wrong_checkpoints_are_refused(backbone, adapter, site):
+    view = build(backbone, adapter, site)
+    good = view.state_dict()
+    for name in [n for n in good if n != 'frozen_backbone'][:2]:
+        for wrong in ({k: v
+                       for k, v in good.items() if k != name}, {
+                           **good, name: torch.zeros(7, 5)
+                       }):
+            with pytest.raises(ValueError, match=re.escape(name)):
+                view.load_state_dict(wrong, strict=False)
+    with pytest.raises(ValueError, match='base.extra'):
+        view.load_state_dict({
+            **good, 'base.extra': torch.zeros(1)
+        },
+                             strict=False)
+
+
+@every_case
+def test_pictures(backbone, adapter, site):
+    view = build(backbone, adapter, site)
+    x = samples(backbone)
+    try:
+        maps = attention_maps(view, x, 0)
+    except ValueError as error:
+        assert type(view.base).__name__ in str(error)
+        assert backbone.startswith('dualformer')
+    else:
+        assert maps.isfinite().all() and len(maps) == len(x)
+
+
+def test_a_scaled_branch_is_the_site():
+    """With LayerScale, an adapter's gradient is not scaled by 1e-5."""
+    grads = []
+    for backbone in ('vit', 'layer_scale'):
+        view = build(backbone, 'ParallelAdapter', 'mlp')
+        torch.manual_seed(1)
+        out = view(samples(backbone))
+        (out * torch.randn_like(out)).sum().backward()
+        up = view.base.layers[0].ffn.layers.adapter.up
+        grads.append(up.weight.grad.abs().mean())
+    assert 0.01 < grads[1] / grads[0] < 100
+
+
+def test_a_row_that_is_inherited_and_does_not_fit():
+    network = MODELS.build(
+        dict(
+            type='mmpretrain.ViTEVA02',
+            arch=dict(
+                embed_dims=24,
+                num_layers=1,
+                num_heads=2,
+                feedforward_channels=48),
+            img_size=32,
+            patch_size=8))
+    for site in ('attn', 'mlp'):
+        with pytest.raises(ValueError, match='ViTEVA02.*register_sites|'
+                           f"'{site}'.*ViTEVA02|ViTEVA02.*'{site}'"):
+            inject(network, [dict(type='ParallelAdapter', site=site)])
