@@ -1,5 +1,6 @@
 """Full-size configs made small, and videos to run them on."""
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -17,11 +18,18 @@ def config(name: str) -> Path:
 
 
 def load_tool(path: str) -> ModuleType:
-    """Import a script of ``tools/`` as a module."""
-    spec = importlib.util.spec_from_file_location(
-        Path(path).stem, ROOT / 'tools' / path)
+    """Import a script of ``tools/`` as a module.
+
+    As when it is run, its folder is the first that it imports from.
+    """
+    file = ROOT / 'tools' / path
+    spec = importlib.util.spec_from_file_location(file.stem, file)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(file.parent))
     return module
 
 

@@ -5,4 +5,6 @@
 # The recipe of this trial is not told: it is that with ImageNet weights.
 _base_ = ['./dualformer_small_k400.py']
 
-model = dict(backbone=dict(init_cfg=None))
+model = dict(
+    backbone=dict(
+        _delete_=True, type='DualFormer', arch='small', drop_path_rate=0.2))

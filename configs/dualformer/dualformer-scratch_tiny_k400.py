@@ -4,4 +4,6 @@
 # The recipe of this trial is not told: it is that with ImageNet weights.
 _base_ = ['./dualformer_tiny_k400.py']
 
-model = dict(backbone=dict(init_cfg=None))
+model = dict(
+    backbone=dict(
+        _delete_=True, type='DualFormer', arch='tiny', drop_path_rate=0.1))

@@ -28,7 +28,7 @@ def tiny(tmp_path, monkeypatch) -> Path:
             tool.Contestant(
                 config,
                 options={
-                    'model.backbone.temporal.adapters.0.num_framesets': 5
+                    'model.backbone.temporal.adapters.positions.num_framesets': 5
                 })
         })
     monkeypatch.setattr(tool, 'MATMUL_SIZE', dict(cpu=16))

@@ -17,7 +17,7 @@ optim_wrapper = dict(
         custom_keys=dict(
             cls_token=dict(decay_mult=0.), pos_embed=dict(decay_mult=0.))))
 
-# They end with the training.
+# The cosine ends with the training, which is longer than the warm-up.
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=0.01, end=3, convert_to_iter_based=True),
