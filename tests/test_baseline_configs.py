@@ -62,8 +62,8 @@ COUNTS = {
     'st-adapter-48x384_vitl_ssv2':
     (48 * space_time(384, 1024) + fc(174, 1024), None),
     'st-adapter_vitl_k400': (24 * space_time(384, 1024) + fc(400, 1024), None),
-    'st-adapter_swinb_ssv2':
-    (sum(n * space_time(d // 2, d) for d, n in SWIN) + fc(174, 1024), '7'),
+    'st-adapter_swinb_ssv2': (sum(n * space_time(d // 2, d)
+                                  for d, n in SWIN) + fc(174, 1024), '7'),
     'full_swinb_ssv2': (None, '87'),
     'full_swinb_hmdb51': (None, '87'),
 }
@@ -72,13 +72,13 @@ COUNTS = {
 # or without where the poster leaves it out.
 BENCHMARK = {
     'full': (VITB, IN21K, '86.11'),
-    'full-ta': (VITB + L * TEMPORAL + T * D, IN21K + L * TEMPORAL + T * D,
-                '121.57'),
+    'full-ta':
+    (VITB + L * TEMPORAL + T * D, IN21K + L * TEMPORAL + T * D, '121.57'),
     # X-ViT's own classifier has 0.6 M more: 93.79.
     'full-ts': (VITB + TRANSFORMER, IN21K + TRANSFORMER, None),
     'partial': (BLOCK, BLOCK, '7.40'),
-    'partial-ta': (BLOCK + TEMPORAL + T * D, BLOCK + TEMPORAL + T * D,
-                   '10.36'),
+    'partial-ta':
+    (BLOCK + TEMPORAL + T * D, BLOCK + TEMPORAL + T * D, '10.36'),
     'temporal': (L * TEMPORAL + T * D, L * TEMPORAL + T * D, '35.8'),
     'prompt-tuning': (L * 128 * D, L * 128 * D, None),
     'attentive-pooling': (4 * D**2 + 5 * D, 4 * D**2 + 5 * D, None),

@@ -9,8 +9,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import TRANSFORMS, init_default_scope
 from mmpretrain.structures import DataSample
 
-from mmdualpath.models.backbones.frozen import digest
 from mmdualpath.analysis.structure import build_structure
+from mmdualpath.models.backbones.frozen import digest
 
 NAMES = sorted(p.stem for p in (CONFIGS / 'vpetl').glob('*.py'))
 RANDOM = dict(type='RandomWeights')

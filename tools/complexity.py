@@ -40,14 +40,14 @@ def printed() -> Dict[str, Tuple[str, str]]:
             continue
         sizes, flops = found.setdefault(row['config'], ({}, {}))
         if 'trainable' in row:
-            sizes[row['trainable']] = row.get('total', sizes.get(
-                row['trainable']))
+            sizes[row['trainable']] = row.get('total',
+                                              sizes.get(row['trainable']))
         if 'gflops' in row:
             flops[row['gflops']] = None
     return {
         name: (', '.join(f'{trainable} / {total or "-"}'
-                         for trainable, total in sizes.items()) or '-',
-               ', '.join(flops) or '-')
+                         for trainable, total in sizes.items())
+               or '-', ', '.join(flops) or '-')
         for name, (sizes, flops) in found.items()
     }
 
