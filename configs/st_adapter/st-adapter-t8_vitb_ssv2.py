@@ -7,12 +7,18 @@ _base_ = [
     '../_base_/schedules/dualpath_ssv2.py', '../_base_/default_runtime.py'
 ]
 
+num_frames = 8
 model = dict(
     backbone=dict(
         adapters=dict(
             mlp=dict(
-                type='STAdapter', site='residual_mlp', width=384,
-                num_frames=8),
-            attn=dict(type='STAdapter', site='block', width=384,
-                      num_frames=8))),
+                type='STAdapter',
+                site='residual_mlp',
+                width=384,
+                num_frames=num_frames),
+            attn=dict(
+                type='STAdapter',
+                site='block',
+                width=384,
+                num_frames=num_frames))),
     cls_head=dict(type='FrameMeanHead', num_classes=174))

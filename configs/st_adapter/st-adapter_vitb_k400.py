@@ -9,6 +9,7 @@ _base_ = [
     '../_base_/schedules/dualpath_k400.py', '../_base_/default_runtime.py'
 ]
 
+num_frames = 32
 model = dict(
     backbone=dict(
         adapters=dict(
@@ -16,5 +17,6 @@ model = dict(
                 type='STAdapter',
                 site='residual_mlp',
                 width=384,
-                num_frames=32))),
-    cls_head=dict(type='FrameMeanHead', num_classes=400, num_frames=32))
+                num_frames=num_frames))),
+    cls_head=dict(
+        type='FrameMeanHead', num_classes=400, num_frames=num_frames))

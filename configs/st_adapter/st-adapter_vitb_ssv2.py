@@ -8,6 +8,7 @@ _base_ = [
     '../_base_/schedules/dualpath_ssv2.py', '../_base_/default_runtime.py'
 ]
 
+num_frames = 32
 model = dict(
     backbone=dict(
         adapters=dict(
@@ -15,7 +16,11 @@ model = dict(
                 type='STAdapter',
                 site='residual_mlp',
                 width=384,
-                num_frames=32),
+                num_frames=num_frames),
             attn=dict(
-                type='STAdapter', site='block', width=384, num_frames=32))),
-    cls_head=dict(type='FrameMeanHead', num_classes=174, num_frames=32))
+                type='STAdapter',
+                site='block',
+                width=384,
+                num_frames=num_frames))),
+    cls_head=dict(
+        type='FrameMeanHead', num_classes=174, num_frames=num_frames))

@@ -7,9 +7,13 @@ _base_ = [
     '../_base_/schedules/dualpath_ssv2.py', '../_base_/default_runtime.py'
 ]
 
+num_frames = 8
 model = dict(
     backbone=dict(
         adapters=dict(
-            positions=dict(type='FramePositions', site='stem', num_frames=8),
-            time=dict(type='TemporalAttention', site='block', num_frames=8))),
+            positions=dict(
+                type='FramePositions', site='stem', num_frames=num_frames),
+            time=dict(
+                type='TemporalAttention', site='block',
+                num_frames=num_frames))),
     cls_head=dict(type='FrameMeanHead', num_classes=174))
