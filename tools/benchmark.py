@@ -3,7 +3,8 @@
     python tools/benchmark.py models --out work_dirs/benchmark/cpu.json
     python tools/benchmark.py models --device cuda --dtype bf16 \\
         --mode compile --out work_dirs/benchmark/gpu.json
-    python tools/benchmark.py pipeline configs/dualpath_vitb_ssv2.py *.mp4
+    python tools/benchmark.py pipeline configs/dualpath_vitb_ssv2.py *.mp4 \\
+        --decoders pyav decord --also vp9 mjpeg
     python tools/benchmark.py tables docs/benchmarks.md
 
 ``models`` runs in one process, and in every round each contestant has one
@@ -14,7 +15,8 @@ run the same command again to go on where it stopped. A table is written
 beside it. Weights are random; no file of weights is read.
 
 ``pipeline`` times each step of a config's training and test pipelines, in CPU
-time of a worker process, whatever else the machine does.
+time of a worker process, whatever else the machine does. Decoders take turns
+on the same frames, whose pixels are compared.
 
 ``tables`` writes the tables of JSON files into a page of markdown, each after
 the comment that names its file, and ``picture`` draws one as bars.
@@ -29,6 +31,7 @@ import re
 import shlex
 import statistics
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from contextlib import nullcontext
@@ -38,14 +41,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-import decord
+import av
 import mmaction
 import torch
 from matplotlib.figure import Figure
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
-from mmengine.registry import TRANSFORMS, init_default_scope
+from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
@@ -56,7 +59,10 @@ from torch.utils.flop_counter import FlopCounterMode
 import mmdualpath  # noqa: F401
 from mmdualpath.analysis.complexity import count_macs, count_params, view_of
 from mmdualpath.analysis.memory import bytes_of, peak_bytes, without_values
+from mmdualpath.analysis.pipelines import time_pipelines, with_decoder
 from mmdualpath.analysis.structure import build_structure, without_weights
+from mmdualpath.datasets.decoding import DECODERS, choose_decoder
+from mmdualpath.datasets.transcoding import frames_of, rate_of, transcode
 
 OURS = Path(__file__).parents[1] / 'configs'
 STOCK = Path(mmaction.__file__).parent / '.mim/configs/recognition'
@@ -620,17 +626,25 @@ def markdown(results: Results) -> str:
     table = [[list(COLUMNS)[i] for i in keep], ['---'] * len(keep)]
     table += [[r[i] for i in keep] for r in rows]
     content = results.content
-    told = dict(content['settings'])
-    about = {**told.pop('machine'), **told}
+    told = content['settings']
+    extra = {}
     product = content['contestants'].get(MATMUL)
     if product and 'of the matrix rate' in ' '.join(table[0]):
         size = MATMUL_SIZE[told['device']]
         rate = 2e-9 * size**3 / statistics.median(
             product['samples']['seconds'])
-        about['matrix rate'] = f'{rate:.0f} GFLOP/s ({size} x {size})'
-    told = ', '.join(f'{k} {v}' for k, v in about.items() if v)
-    return (f'`{content["command"]}`\n\n{content["date"]}: {told}.\n\n' +
-            as_table(table))
+        extra['matrix rate'] = f'{rate:.0f} GFLOP/s ({size} x {size})'
+    return described(content, as_table(table), **extra)
+
+
+def described(content: Dict[str, Any], table: str, **extra: Any) -> str:
+    """A table with the machine, versions and command above it."""
+    told = dict(content['settings'])
+    about = {**told.pop('machine'), **told, **extra}
+    told = ', '.join(f'{k} {" and ".join(v) if isinstance(v, list) else v}'
+                     for k, v in about.items() if v)
+    return (f'`{content["command"]}`\n\n{content["date"]}: {told}.\n\n'
+            f'{table}')
 
 
 def as_table(rows: Sequence[Sequence[str]]) -> str:
@@ -678,7 +692,11 @@ def tables(args: argparse.Namespace) -> str:
 
     def fill(found: re.Match) -> str:
         path = args.page.parent / found[2]
-        text = markdown(Results(path)) if path.is_file() else 'Not yet run.\n'
+        text = 'Not yet run.\n'
+        if path.is_file():
+            content = json.loads(path.read_text())
+            text = described(content, pipeline_table(content)) \
+                if 'videos' in content else markdown(Results(path))
         return f'{found[1]}\n{text}\n{found[3]}'
 
     text = TABLE.sub(fill, args.page.read_text())
@@ -703,26 +721,105 @@ def picture(args: argparse.Namespace) -> str:
     return f'Wrote {args.out}.'
 
 
-DECODING = ('DecordInit', 'SampleFrames', 'UniformSample', 'DecordDecode')
+# What ``--also`` makes of a video first, to see other codecs.
+RENDERINGS: Dict[str, Dict[str, Any]] = {
+    'vp9': dict(codec='libvpx-vp9', ending='.webm', cpu_used='5', crf='30'),
+    'hevc': dict(codec='libx265', ending='.mp4', crf='28'),
+    'h264': dict(format='h264', short_side=256, keyframes=4, quality=23),
+    'h264-intra': dict(format='h264', short_side=256, keyframes=1, quality=23),
+    'mjpeg': dict(format='mjpeg', short_side=256, keyframes=1, quality=4),
+}
 
 
-def pipeline_times(cfg: Config, split: str, video: str,
-                   repeats: int) -> Dict[str, float]:
-    """Mean milliseconds of CPU time of each step of a pipeline."""
-    times = defaultdict(list)
-    steps = [(step.type, TRANSFORMS.build(step))
-             for step in cfg[f'{split}_dataloader'].dataset.pipeline]
-    for repeat in range(repeats + 1):
-        results = dict(filename=video, label=0, start_index=0, modality='RGB')
-        spent = defaultdict(float)
-        for name, step in steps:
-            start = time.process_time()
-            results = step(results)
-            spent[name] += time.process_time() - start
-        if repeat:  # the first reads the file from disk
-            for name, value in spent.items():
-                times[name].append(1e3 * value)
-    return {name: statistics.mean(taken) for name, taken in times.items()}
+def render(video: Path, name: str, folder: Path) -> Path:
+    """One of ``RENDERINGS`` of a video."""
+    options = dict(RENDERINGS[name])
+    if 'format' in options:  # as tools/data/transcode.py
+        target = folder / f'{name}.mp4'
+        transcode(video, target, options)
+        return target
+    codec = options.pop('codec')
+    target = (folder / name).with_suffix(options.pop('ending'))
+    if codec == 'libx265':
+        options['x265-params'] = 'log-level=none'
+    options = {k.replace('_', '-'): v for k, v in options.items()}
+    rate = rate_of(video)
+    with av.open(str(target), 'w') as container:
+        stream = None
+        for number, frame in enumerate(frames_of(video)):
+            if stream is None:
+                stream = container.add_stream(codec, rate, options)
+                stream.width, stream.height = frame.width, frame.height
+                stream.pix_fmt = 'yuv420p'
+            frame = frame.reformat(format='yuv420p')
+            frame.pict_type = av.video.frame.PictureType.NONE
+            frame.pts, frame.time_base = number, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return target
+
+
+def measure_pipelines(cfg: Config, video: Path, decoders: Sequence[str],
+                      num_threads: int, repeats: int) -> Dict[str, Any]:
+    """What the pipelines of a config take on a video, for the JSON file."""
+    row: Dict[str, Any] = dict(bytes=video.stat().st_size)
+    for split in ('train', 'test'):
+        steps = cfg[f'{split}_dataloader'].dataset.pipeline
+        times = time_pipelines(
+            {
+                name: with_decoder(
+                    steps, decoder=name, num_threads=num_threads)
+                for name in decoders
+            }, str(video), repeats)
+        first = times[decoders[0]]
+        row.update(frames=first.frames, shape=first.shape)
+        row[split] = dict(
+            decoding={
+                name: t.decoding
+                for name, t in times.items()
+            },
+            difference=max(t.difference for t in times.values()),
+            steps={
+                step: statistics.mean(t.steps[step] for t in times.values())
+                for step in first.steps
+            })
+    return row
+
+
+def pipeline_table(content: Dict[str, Any]) -> str:
+    """The tables of what ``pipeline`` wrote: each video, and means."""
+    decoders = content['settings']['decoders']
+    ratio = f'{decoders[0]} / {decoders[-1]}'
+    header = [
+        'video', 'frames', 'MB', 'pipeline',
+        *(f'{name}, ms' for name in decoders), ratio, 'largest difference',
+        'the rest, ms', 'clips/s a core'
+    ]
+    rows, groups = [header, ['---'] * len(header)], defaultdict(list)
+    for name, video in content['videos'].items():
+        for split in ('train', 'test'):
+            taken = video[split]
+            spent = [taken['decoding'][d] for d in decoders]
+            rest = sum(taken['steps'].values())
+            kind = name.partition(', as ')[2] or 'as they are'
+            groups[kind, split].append((spent[0] / spent[-1], taken['steps']))
+            rows.append([
+                name, f'{video["frames"]} of {video["shape"][1]}x'
+                f'{video["shape"][0]}', f'{video["bytes"] / 1e6:.2f}', split,
+                *(f'{t:.1f}' for t in spent), f'{spent[0] / spent[-1]:.2f}',
+                str(taken['difference']), f'{rest:.1f}',
+                f'{1e3 / (spent[0] + rest):.1f}'
+            ])
+    header = ['mean over videos', 'pipeline', ratio, 'steps of the rest, ms']
+    means = [header, ['---'] * len(header)]
+    for (kind, split), taken in groups.items():
+        ratios, steps = zip(*taken)
+        means.append([
+            kind, split, f'{statistics.mean(ratios):.2f}',
+            ', '.join(f'{step} {statistics.mean(s[step] for s in steps):.1f}'
+                      for step in steps[0])
+        ])
+    return as_table(rows) + '\n' + as_table(means)
 
 
 def pipeline(args: argparse.Namespace) -> str:
@@ -730,25 +827,34 @@ def pipeline(args: argparse.Namespace) -> str:
     cfg = Config.fromfile(args.config)
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     torch.set_num_threads(1)
-    header = [
-        'video', 'frames', 'pipeline', 'decoding, ms', 'the rest, ms', 'share',
-        'clips/s a core', 'steps of the rest, ms'
-    ]
-    rows = [header, ['---'] * len(header)]
-    for video in args.videos:
-        reader = decord.VideoReader(video)
-        height, width = reader[0].shape[:2]
-        for split in ('train', 'test'):
-            spent = pipeline_times(cfg, split, video, args.repeats)
-            decoding = sum(spent.pop(name, 0.) for name in DECODING)
-            rest = sum(spent.values())
-            rows.append([
-                Path(video).name, f'{len(reader)} of {width}x{height}', split,
-                f'{decoding:.1f}', f'{rest:.1f}', f'{rest / decoding:.0%}',
-                f'{1e3 / (decoding + rest):.1f}',
-                ', '.join(f'{k} {v:.1f}' for k, v in spent.items())
-            ])
-    return as_table(rows)
+    decoders = [choose_decoder(name) for name in args.decoders]
+    content = dict(
+        command=f'python tools/benchmark.py {shlex.join(sys.argv[1:])}',
+        date=str(date.today()),
+        settings=dict(
+            machine={
+                **machine('cpu'),
+                **{
+                    package: version(package)
+                    for package in (DECODERS[name][0] for name in decoders)
+                }
+            },
+            decoders=decoders,
+            num_threads=args.num_threads,
+            repeats=args.repeats),
+        videos={})
+    with tempfile.TemporaryDirectory() as folder:
+        work = [(video, kind) for kind in [None, *args.also]
+                for video in args.videos]
+        for video, kind in track(work, console=Console(stderr=True)):
+            path = render(video, kind, Path(folder)) if kind else video
+            name = f'{video.name}, as {kind}' if kind else video.name
+            content['videos'][name] = measure_pipelines(
+                cfg, path, decoders, args.num_threads, args.repeats)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(content, indent=1))
+    return described(content, pipeline_table(content))
 
 
 def main(args: Optional[Sequence[str]] = None) -> str:
@@ -781,8 +887,23 @@ def main(args: Optional[Sequence[str]] = None) -> str:
         '--max-batch', type=int, default=512, help='where the search ends')
     of_pipeline = commands.add_parser('pipeline')
     of_pipeline.add_argument('config')
-    of_pipeline.add_argument('videos', nargs='+')
+    of_pipeline.add_argument('videos', nargs='+', type=Path)
+    of_pipeline.add_argument(
+        '--decoders',
+        nargs='+',
+        choices=('auto', *DECODERS),
+        default=['auto'],
+        help='compared in turns, the last one being the yardstick')
+    of_pipeline.add_argument(
+        '--also',
+        nargs='+',
+        choices=RENDERINGS,
+        default=[],
+        help='encode the videos in other ways, and measure these too')
+    of_pipeline.add_argument(
+        '--num-threads', type=int, default=1, help='that decode a video')
     of_pipeline.add_argument('--repeats', type=int, default=5)
+    of_pipeline.add_argument('--out', type=Path, help='JSON file to write')
     of_tables = commands.add_parser('tables')
     of_tables.add_argument('page', type=Path)
     of_picture = commands.add_parser('picture')

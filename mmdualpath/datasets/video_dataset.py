@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, List, Optional
 
-import cv2
+import av
 import numpy as np
 import torch
 from mmaction.datasets import VideoDataset
@@ -217,9 +217,12 @@ class ReliableVideoDataset(VideoDataset):
         """The sample with a few black frames instead of its video."""
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder, 'black.mp4'))
-            writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*'mp4v'), 8,
-                                     (64, 64))
-            for _ in range(16):
-                writer.write(np.zeros((64, 64, 3), np.uint8))
-            writer.release()
+            with av.open(path, 'w') as video:
+                stream = video.add_stream('mpeg4', rate=8)
+                stream.width, stream.height = 64, 64
+                for _ in range(16):
+                    frame = av.VideoFrame.from_ndarray(
+                        np.zeros((64, 64, 3), np.uint8))
+                    video.mux(stream.encode(frame))
+                video.mux(stream.encode())
             return self.pipeline(dict(self.get_data_info(idx), filename=path))

@@ -7,6 +7,7 @@ from mmaction.registry import MODELS
 from mmaction.utils import SampleList
 from torch import Tensor
 
+from ..augmentation import augment_batch, build_augmentation
 from ..framesets import (Size, grid_framesets, num_framesets, spatial_indices,
                          to_pair)
 
@@ -29,20 +30,24 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
         to_rgb: Whether to swap the channels from BGR to RGB.
         blending: Batch blending of MMAction2 (Mixup, CutMix), applied to the
             clip before it is split.
+        augment: The ``transforms`` of ``ClipAugment``, applied in training to
+            each clip on the device, with its own draws, before blending.
 
     Raises:
         ValueError: If both paths are switched off, or one of ``mean`` and
-            ``std`` is missing.
+            ``std`` is missing, or torchvision lacks a transform.
     """
 
-    def __init__(self,
-                 num_spatial_frames: Union[int, Sequence[int], None] = 8,
-                 grid: Optional[Size] = 4,
-                 frameset_size: Optional[Size] = None,
-                 mean: Optional[List[float]] = None,
-                 std: Optional[List[float]] = None,
-                 to_rgb: bool = False,
-                 blending: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        num_spatial_frames: Union[int, Sequence[int], None] = 8,
+        grid: Optional[Size] = 4,
+        frameset_size: Optional[Size] = None,
+        mean: Optional[List[float]] = None,
+        std: Optional[List[float]] = None,
+        to_rgb: bool = False,
+        blending: Optional[dict] = None,
+        augment: Sequence[dict] = ()) -> None:
         if (mean is None) != (std is None):
             raise ValueError(f'mean={mean} and std={std}: give both or none.')
         super().__init__(
@@ -57,6 +62,7 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
         self.num_spatial_frames = num_spatial_frames
         self.grid = None if grid is None else to_pair(grid, 'grid')
         self.frameset_size = frameset_size
+        self.augmentation = build_augmentation(augment) if augment else None
 
     def preprocess(self,
                    inputs: Union[List[Tensor], Dict[str, List[Tensor]]],
@@ -68,16 +74,17 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
             inputs: One ``(M, C, T, H, W)`` tensor a video, or the output of
                 ``GridFrameset`` by name. M is clips times crops.
             data_samples: Labels of the batch.
-            training: Whether blending applies.
+            training: Whether augmentation and blending apply.
 
         Returns:
             ``spatial`` ``(B, M, T_S, C, H, W)`` and ``temporal``
             ``(B, M, T_G, C, H', W')``, normalised, and the data samples.
         """
         if isinstance(inputs, dict):
-            if training and self.blending is not None:
-                raise ValueError('blending needs whole clips: leave the '
-                                 'split to DualPathDataPreprocessor.')
+            if training and (self.blending or self.augmentation):
+                raise ValueError('blending and augment need whole clips: '
+                                 'leave the split to '
+                                 'DualPathDataPreprocessor.')
             views = {k: torch.stack(list(v)) for k, v in inputs.items()}
         else:
             shapes = sorted({tuple(clip.shape) for clip in inputs})
@@ -87,6 +94,8 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
                     '(M, C, T, H, W): the pipeline must crop or resize them '
                     'to one.')
             clips = torch.stack(list(inputs))
+            if training and self.augmentation is not None:
+                clips = augment_batch(clips, self.augmentation)
             if training and self.blending is not None:
                 clips, data_samples = self.blending(clips, data_samples)
             views = self.split(clips.transpose(2, 3))

@@ -15,9 +15,9 @@ from mmdualpath.datasets.bad_videos import BadVideoReport
 
 T = 8
 READ = [
-    dict(type='DecordInit'),
+    dict(type='VideoInit'),
     dict(type='UniformSample', clip_len=T, test_mode=True),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
 ]
 PACK = [
     dict(type='Resize', scale=(32, 32), keep_ratio=False),
@@ -148,13 +148,15 @@ def test_a_broken_pipeline_is_no_broken_video(mixed, tmp_path):
     assert not (tmp_path / 'bad.tsv').exists()
 
 
-def test_unusual_videos_are_read(tmp_path):
+@pytest.mark.parametrize('decoder', ['pyav', 'decord'])
+def test_unusual_videos_are_read(tmp_path, decoder):
     """Every frame where it belongs, whatever the container and the pixels."""
+    pytest.importorskip(decoder.replace('pyav', 'av'))
     cases = videos.unusual(tmp_path)
     everything = [
-        dict(type='DecordInit'),
+        dict(type='VideoInit', decoder=decoder),
         dict(type='SampleFrames', clip_len=64, test_mode=True),
-        dict(type='DecordDecode')
+        dict(type='VideoDecode')
     ]
     dataset = make(tmp_path, [f'{p.name} 1' for p, _, _ in cases.values()],
                    everything)
@@ -170,7 +172,7 @@ def test_unusual_videos_are_read(tmp_path):
             if abs(frames[0] - videos.noise(16, *size)[0]).mean() > 20:
                 frames = np.rot90(frames, 2, axes=(1, 2))
         if case == 'size changes':
-            # decord scales to the first size, and repeats what it skips
+            # scaled to the first size; decord repeats what it skips
             second = [
                 cv2.resize(f, size[::-1], interpolation=cv2.INTER_AREA)
                 for f in videos.noise(16, 96, 128)
@@ -198,9 +200,9 @@ def test_short_clips_are_padded_as_documented(tmp_path, sample, expected):
     """docs/reliability.md, "Short videos", for three frames and T = 8."""
     videos.write(tmp_path / 'three.mp4', count=3)
     read = [
-        dict(type='DecordInit'),
+        dict(type='VideoInit'),
         dict(sample, test_mode=True),
-        dict(type='DecordDecode')
+        dict(type='VideoDecode')
     ]
     results = make(tmp_path, ['three.mp4 0'], read)[0]
     assert results['frame_inds'].tolist() == expected

@@ -178,6 +178,12 @@ METHODS = dict(
         adapter('STAdapter', 'block', **ST)
     ], [('base.ffn.', SPACE_TIME), ('', SPACE_TIME)],
                            blind=['base.ffn.adapter.']),
+    st_adapter_release=Method([
+        adapter('FrameMean', 'residual_mlp', blocks=[-1], num_frames=T),
+        adapter('STAdapter', 'residual_mlp', **ST)
+    ], [('ffn.', SPACE_TIME)],
+                              identity='still',
+                              blind=['ffn.adapter.']),
     st_adapter_cube=Method([
         adapter(
             'STAdapter',
@@ -189,6 +195,13 @@ METHODS = dict(
     st_adapter_parallel=Method([adapter('ParallelSTAdapter', 'mlp', **ST)],
                                [('ffn.layers.', SPACE_TIME)],
                                blind=['ffn.layers.adapter.']),
+    adaptformer_stream=Method([
+        adapter(
+            'ParallelAdapter',
+            'norm_mlp',
+            init='kaiming_uniform',
+            **ADAPTFORMER)
+    ], [('ffn.layers.', BOTTLENECK)]),
     adapter=Method([
         adapter('SerialAdapter', 'attn', width=8),
         adapter('SerialAdapter', 'mlp', width=8)

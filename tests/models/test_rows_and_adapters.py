@@ -83,6 +83,7 @@ OPTIONS = dict(
     ParallelSTAdapter=(dict(width=4, num_frames=T), True),
     TemporalAttention=(dict(num_frames=T, num_heads=2), True),
     FramePositions=(dict(num_frames=T), True),
+    FrameMean=(dict(num_frames=T), False),
     TokenShift=(dict(num_frames=T, num_heads=2), False),
     VPT=(dict(num_prompts=2, patch_size=8), False),
     WindowVPT=(dict(num_prompts=2, patch_size=8), False),
@@ -95,7 +96,7 @@ OPTIONS = dict(
                          False),
 )
 SITES = ('stem', 'tokens', 'block', 'attn', 'window_attn', 'local_attn',
-         'global_attn', 'msa', 'qkv', 'mlp', 'residual_mlp')
+         'global_attn', 'msa', 'qkv', 'mlp', 'norm_mlp', 'residual_mlp')
 
 
 @lru_cache(maxsize=None)

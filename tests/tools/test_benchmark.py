@@ -8,6 +8,8 @@ import tiny_training
 import torch
 from mmengine.config import Config
 
+from mmdualpath.analysis.pipelines import time_pipelines, with_decoder
+
 tool = helpers.load_tool('benchmark.py')
 
 
@@ -186,13 +188,45 @@ def test_contestants_are_as_they_are_called(name):
 
 
 def test_pipeline(tmp_path):
+    """Decoders take turns; what is written makes the table of a page."""
+    pytest.importorskip('decord')
     tiny_training.write_videos(tmp_path, 1)
     cfg = tiny_training.make_config(tmp_path)
-    text = tool.main(
-        ['pipeline', cfg.filename,
-         str(tmp_path / '0.mp4'), '--repeats', '1'])
-    rows = text.splitlines()[2:]
-    assert ['| train |' in r for r in rows] == [True, False]
-    for row in rows:
-        assert '| 0.mp4 | 16 of 32x32 |' in row
-        assert 'FormatShape' in row and 'Decord' not in row
+    out, page = tmp_path / 'input.json', tmp_path / 'page.md'
+    text = tool.main([
+        'pipeline', cfg.filename,
+        str(tmp_path / '0.mp4'), '--repeats', '1', '--decoders', 'pyav',
+        'decord', '--also', 'vp9', 'mjpeg', '--out',
+        str(out)
+    ])
+    rows = [line for line in text.splitlines() if line.startswith('| 0.mp4')]
+    assert len(rows) == 6
+    assert ['| train |' in r for r in rows] == [True, False] * 3
+    assert all('| 16 of 32x32 |' in r for r in rows[:4])
+    assert '0.mp4, as vp9' in rows[2] and '0.mp4, as mjpeg' in rows[5]
+    assert 'FormatShape' in text
+    assert 'VideoDecode' not in text and 'SampleFrames' not in text
+    content = json.loads(out.read_text())
+    for video in content['videos'].values():
+        for split in ('train', 'test'):
+            assert video[split]['difference'] == 0
+            assert min(video[split]['decoding'].values()) > 0
+    page.write_text('<!-- table of input.json -->\n<!-- end of table -->\n')
+    assert text.strip() in tool.main(['tables', str(page)])
+
+
+def test_pipelines_see_the_same_frames(tmp_path):
+    """Whatever is random; another frame shows in the difference."""
+    tiny_training.write_videos(tmp_path, 1)
+    cfg = tiny_training.make_config(tmp_path)
+    steps = cfg.train_dataloader.dataset.pipeline
+    same = with_decoder(steps, decoder='pyav')
+    assert [s['type'] for s in same if 'ecod' in s['type']] == ['VideoDecode']
+    smaller = with_decoder(steps, decoder='pyav')
+    smaller[1] = dict(type='SampleFrames', clip_len=16, frame_interval=3)
+    times = time_pipelines(
+        dict(a=same, b=same, c=smaller), str(tmp_path / '0.mp4'), 2)
+    assert times['a'].difference == times['b'].difference == 0
+    assert times['c'].difference > 0
+    assert times['a'].clips == pytest.approx(
+        1e3 / (times['a'].decoding + times['a'].rest))

@@ -1,6 +1,7 @@
 """Transcoding keeps every frame and makes seeking short."""
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import av
@@ -8,9 +9,13 @@ import cv2
 import helpers
 import numpy as np
 import pytest
+import videos
+
+from mmdualpath.datasets import transcoding
 
 tool = helpers.load_tool('data/transcode.py')
 FRAMES = 21
+SETTINGS = dict(format='h264', short_side=32, keyframes=4, quality=23)
 
 
 def write(path: Path, width: int, height: int, frames: int = FRAMES) -> None:
@@ -32,7 +37,7 @@ def write(path: Path, width: int, height: int, frames: int = FRAMES) -> None:
 
 
 def read(path: Path):
-    frames = list(tool.frames_of(path))
+    frames = list(transcoding.frames_of(path))
     images = [f.to_ndarray(format='rgb24') for f in frames]
     return images, [bool(f.key_frame) for f in frames]
 
@@ -65,7 +70,9 @@ def test_folder(folder):
                          text=True)
     assert 'wide.mp4: ' in ran.stdout and 'times as fast' in ran.stdout
     files = {str(p.relative_to(out)) for p in out.rglob('*') if p.is_file()}
-    assert files == {'wide.mp4', 'deep/tall.mp4', 'failed.txt'}
+    assert files == {
+        'wide.mp4', 'deep/tall.mp4', 'failed.txt', 'settings.json'
+    }
     for name, source, size in (('wide.mp4', 'wide.mp4', (64, 32)),
                                ('deep/tall.mp4', 'deep/tall.avi', (32, 62))):
         before, _ = read(folder / 'in' / source)
@@ -80,13 +87,88 @@ def test_folder(folder):
             assert apart.argmin() == i and apart[i] < 10
 
 
+def test_every_frame_by_itself(folder, capsys):
+    """Motion JPEG has the frames and their colours, each a keyframe."""
+    out = folder / 'out'
+    assert run(folder, '--format', 'mjpeg', '--quality', '2') == 0
+    before, _ = read(folder / 'in/wide.mp4')
+    after, keys = read(out / 'wide.mp4')
+    assert all(keys) and len(after) == FRAMES
+    with av.open(str(out / 'wide.mp4')) as video:
+        assert video.streams.video[0].codec_context.name == 'mjpeg'
+    for one, other in zip(before, after):
+        small = cv2.resize(one, (64, 32), interpolation=cv2.INTER_AREA)
+        assert abs(small.astype(int) - other).mean() < 6
+        assert abs(small.mean() - other.mean()) < 1
+
+
+def test_samples_tell_what_to_expect(folder, capsys):
+    """Of two videos one is timed, and both are counted."""
+    assert run(folder, '--samples', '1') == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any('16 frames of 1 videos, measured' in line for line in lines)
+    predicted = next(line for line in lines if 'predicted' in line)
+    assert predicted.startswith('All 2 videos') and 'clips/s' in predicted
+    assert lines[-1].startswith('2 of 2 videos are there')
+    assert run(folder, '--samples', '1') == 0  # nothing is left to be done
+    assert 'predicted' not in capsys.readouterr().out
+
+
+def test_turned_videos_are_turned(folder):
+    path = folder / 'in' / 'wide.mp4'
+    plain, _ = read(path)
+    path.write_bytes(videos.rotate(path, path, 64).read_bytes())
+    assert run(folder) == 0
+    after, _ = read(folder / 'out' / 'wide.mp4')
+    assert after[0].shape == (64, 32, 3)
+    for one, other in zip(plain, after):
+        small = cv2.resize(
+            np.rot90(one, -1), (32, 64), interpolation=cv2.INTER_AREA)
+        assert abs(small.astype(int) - other).mean() < 10
+
+
+def test_a_folder_is_made_in_one_way(folder):
+    assert run(folder) == 0
+    with pytest.raises(ValueError, match="begun with.*'h264'.*'mjpeg'"):
+        run(folder, '--format', 'mjpeg')
+
+
+def test_a_killed_run_leaves_no_half_videos(folder):
+    """What has the name of a video is whole; the run goes on behind it."""
+    for number in range(6):
+        write(folder / 'in' / f'{number}.mp4', 320, 240, 60)
+    script, out = Path(tool.__file__), folder / 'out'
+    command = [
+        sys.executable, script, folder / 'in', out, '--short-side', '32',
+        '--samples', '1', '--workers', '1'
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not list(out.rglob('*.part')) and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert all(
+        len(read(path)[0]) in (FRAMES, 60) for path in out.rglob('*.mp4'))
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert len(list(out.rglob('*.mp4'))) == 8
+    assert not list(out.rglob('*.part'))
+
+
+@pytest.mark.parametrize(
+    'args', [['--quality', '52'], ['--format', 'mjpeg', '--quality', '1'],
+             ['--short-side', '0']])
+def test_wrong_arguments(folder, args):
+    with pytest.raises(SystemExit):
+        run(folder, *args)
+
+
 def test_it_goes_on_and_names_what_fails(folder, capsys):
     (folder / 'in' / 'noise.mp4').write_bytes(b'noise' * 100)
-    assert run(folder, '--measure', '0') == 1
+    assert run(folder) == 1
     first = (folder / 'out' / 'wide.mp4')
     made = first.stat().st_mtime_ns
     (folder / 'out' / 'deep' / 'tall.mp4').unlink()
-    assert run(folder, '--measure', '0') == 1
+    assert run(folder) == 1
     assert first.stat().st_mtime_ns == made
     assert (folder / 'out' / 'deep' / 'tall.mp4').is_file()
     assert not list((folder / 'out').rglob('*noise*'))
@@ -95,10 +177,10 @@ def test_it_goes_on_and_names_what_fails(folder, capsys):
 
 
 def test_a_short_result_is_no_result(folder, monkeypatch):
-    monkeypatch.setattr(tool, 'count_frames', lambda path: FRAMES - 1)
+    monkeypatch.setattr(transcoding, 'count_frames', lambda path: FRAMES - 1)
     with pytest.raises(ValueError, match=f'{FRAMES} frames went in, 20 came'):
-        tool.transcode(folder / 'in/wide.mp4', folder / 'out/wide.mp4', 32, 4,
-                       23)
+        transcoding.transcode(folder / 'in/wide.mp4', folder / 'out/wide.mp4',
+                              SETTINGS)
     assert not list((folder / 'out').iterdir())
 
 
@@ -109,7 +191,7 @@ def test_a_short_result_is_no_result(folder, monkeypatch):
     ((33, 65), 20, (20, 40)),
 ])
 def test_size(size, short_side, expected):
-    assert tool.target_size(*size, short_side) == expected
+    assert transcoding.target_size(*size, short_side) == expected
 
 
 def test_wrong_folders(tmp_path):

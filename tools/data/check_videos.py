@@ -19,11 +19,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
-import decord
 import numpy as np
 from rich.progress import track
 
 from mmdualpath.datasets.bad_videos import BadVideoReport, reason_of
+from mmdualpath.datasets.decoding import open_video
 
 SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov', '.m4v', '.mpg', '.mpeg',
             '.flv', '.wmv', '.3gp')
@@ -33,11 +33,7 @@ CHUNK = 64  # videos that a process reads before it is replaced
 def fault(path: str, frames: int) -> Optional[str]:
     """Why a video cannot be read; None if it can."""
     try:
-        if not os.path.isfile(path):
-            raise FileNotFoundError(f'{path} is not a file.')
-        reader = decord.VideoReader(os.path.abspath(path), num_threads=1)
-        if not len(reader):
-            raise ValueError('there are no frames.')
+        reader = open_video(path)
         count = min(frames, len(reader)) if frames else len(reader)
         chosen = np.linspace(0, len(reader) - 1, count).round().astype(int)
         for part in np.array_split(chosen, -(-count // 32)):

@@ -2,8 +2,8 @@
 
     python tools/data/measure_memory.py data/hmdb51/videos --decodes 20000
 
-Reads videos over and over as a training does, by ``ReliableVideoDataset`` with
-decord, and prints the resident memory. Figures from 1/10 of the decodes on are
+Reads videos over and over as a training does, by ``ReliableVideoDataset``, and
+prints the resident memory. Figures from 1/10 of the decodes on are
 compared, since caches fill first. The growth is also given for 20,000 decodes,
 by a straight line through the figures.
 """
@@ -17,13 +17,15 @@ from mmaction.registry import DATASETS
 from mmengine.registry import init_default_scope
 
 import mmdualpath  # noqa: F401
+from mmdualpath.analysis.pipelines import with_decoder
+from mmdualpath.datasets.decoding import DECODERS
 from mmdualpath.datasets.randomness import Draw
 
 SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov')
 PIPELINE = [
-    dict(type='DecordInit'),
+    dict(type='VideoInit'),
     dict(type='SampleFrames', clip_len=16, frame_interval=4),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 128)),
     dict(type='RandomResizedCrop'),
     dict(type='Resize', scale=(112, 112), keep_ratio=False),
@@ -47,6 +49,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('folder', type=Path, help='folder of videos')
     parser.add_argument('--decodes', type=int, default=20000)
+    parser.add_argument(
+        '--decoder', choices=('auto', *DECODERS), default='auto')
     args = parser.parse_args()
     paths = sorted(
         p for p in args.folder.rglob('*') if p.suffix.lower() in SUFFIXES)
@@ -64,7 +68,7 @@ def main() -> None:
                 ann_file=str(ann_file),
                 report=str(Path(folder, 'bad.tsv')),
                 max_bad_share=1,
-                pipeline=PIPELINE))
+                pipeline=with_decoder(PIPELINE, decoder=args.decoder)))
         every = max(args.decodes // 20, 1)
         figures = []
         for done in range(1, args.decodes + 1):

@@ -1,144 +1,54 @@
 """Re-encode a folder of videos so that sampled frames decode fast.
 
     python tools/data/transcode.py data/sthv2/videos data/sthv2/videos_256
+    python tools/data/transcode.py data/sthv2/videos data/sthv2/videos_jpeg \
+        --format mjpeg
 
 A decoder that wants one frame has to decode all since the last keyframe.
-Every video is scaled to a short side, gets a keyframe every few frames and is
-encoded as H.264 without what is slow to decode (arithmetic coding, deblocking,
-frames that refer to later ones). Sound is left out. The number of frames stays
-the same, so sampling and annotation files fit as they are, but for the ending
-``.mp4``.
+Every video is scaled to a short side and encoded for reading: as H.264 with a
+keyframe every few frames and without what is slow to decode (arithmetic
+coding, deblocking, frames that refer to later ones), or as Motion JPEG, in
+which each frame stands by itself and needs more space. Sound is left out. The
+number of frames stays the same, so sampling and annotation files fit as they
+are, but for the ending ``.mp4``.
 
+Ten of the videos come first, and what they cost to read before and after tells
+what to expect of all: clips/s of a core, bytes and the time it will take.
 Every output is decoded as a check before it gets its name, so what is there is
 whole: the same command goes on where it stopped. Videos that fail are named
-and listed in ``failed.txt`` of the output folder. In the end the CPU
-time to decode 16 frames, before and after, is measured on some videos.
+and listed in ``failed.txt`` of the output folder.
 """
 import argparse
+import json
 import os
 import statistics
 import time
-from contextlib import ExitStack
-from fractions import Fraction
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import av
-import decord
 import numpy as np
 from rich.progress import track
 
+from mmdualpath.datasets.reader import VideoReader
+from mmdualpath.datasets.transcoding import transcode
+
 ENDINGS = ('.mp4', '.webm', '.avi', '.mkv', '.mov', '.m4v', '.mpg', '.mpeg')
+Job = Tuple[Path, Path]  # a video and the file that it becomes
 
 
-def target_size(width: int, height: int, short_side: int) -> Tuple[int, int]:
-    """Even width and height with the given short side, never enlarged."""
-    scale = min(1., short_side / min(width, height))
-    return tuple(2 * max(1, round(side * scale / 2))
-                 for side in (width, height))
-
-
-def frames_of(path: Path) -> Iterator[av.VideoFrame]:
-    """All frames of a video.
-
-    Raises:
-        ValueError: If it has no video, or is stored turned.
-    """
-    with av.open(str(path)) as container:
-        if not container.streams.video:
-            raise ValueError('there is no video in it')
-        stream = container.streams.video[0]
-        stream.thread_type = 'NONE'  # one video a process is faster
-        for frame in container.decode(stream):
-            if getattr(frame, 'rotation', 0):
-                raise ValueError(f'it is stored turned by {frame.rotation} '
-                                 'degrees, which would be lost')
-            yield frame
-
-
-def count_frames(path: Path) -> int:
-    """Frames that can be decoded."""
-    return sum(1 for _ in frames_of(path))
-
-
-def rate_of(path: Path) -> Fraction:
-    """Mean frames per second, 25 where the file does not tell."""
-    with av.open(str(path)) as container:
-        stream = container.streams.video[:1]
-        return stream and stream[0].average_rate or Fraction(25)
-
-
-def transcode(source: Path, target: Path, short_side: int, keyframes: int,
-              crf: int) -> None:
-    """Re-encode one video and check the result.
-
-    Args:
-        source: The video.
-        target: Its new file, which appears only once it is whole.
-        short_side: Pixels of the shorter side.
-        keyframes: Every how many frames there is a keyframe.
-        crf: Quality of H.264, 0 to 51, lower is better.
-
-    Raises:
-        ValueError: If the video cannot be read to its end, or the result has
-            another number of frames.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_suffix('.part')
-    count = 0
-    try:
-        rate = rate_of(source)
-        with av.open(str(draft), 'w', format='mp4') as container:
-            stream = None
-            for frame in frames_of(source):
-                if stream is None:
-                    stream = container.add_stream('libx264', rate=rate)
-                    stream.width, stream.height = target_size(
-                        frame.width, frame.height, short_side)
-                    stream.pix_fmt = 'yuv420p'
-                    stream.gop_size = keyframes
-                    stream.codec_context.thread_count = 1
-                    stream.options = {
-                        'crf': str(crf),
-                        'tune': 'fastdecode',
-                        'bf': '0',
-                        'refs': '1',
-                        'keyint_min': str(keyframes),
-                        'sc_threshold': '0'
-                    }
-                frame = frame.reformat(
-                    stream.width,
-                    stream.height,
-                    'yuv420p',
-                    interpolation='AREA')
-                frame.pict_type = av.video.frame.PictureType.NONE
-                frame.pts = count
-                frame.time_base = 1 / rate
-                container.mux(stream.encode(frame))
-                count += 1
-            if stream is None:
-                raise ValueError('it has no frames')
-            container.mux(stream.encode())
-        found = count_frames(draft)
-        if found != count:
-            raise ValueError(f'{count} frames went in, {found} came out')
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def attempt(job: Tuple[Path, Path], **options) -> Optional[str]:
+def attempt(job: Job, settings: Dict[str, Any]) -> Optional[str]:
     """Transcode one video; what went wrong, if anything."""
     try:
-        transcode(*job, **options)
+        transcode(*job, settings)
     except (ValueError, OSError, av.error.FFmpegError) as error:
         return f'{job[0]}: {error}'
     return None
 
 
-def jobs_of(source: Path, target: Path) -> List[Tuple[Path, Path]]:
+def jobs_of(source: Path, target: Path) -> List[Job]:
     """Videos of a folder and the files they become.
 
     Raises:
@@ -159,8 +69,23 @@ def jobs_of(source: Path, target: Path) -> List[Tuple[Path, Path]]:
     return jobs
 
 
+def check_settings(target: Path, settings: Dict[str, Any]) -> None:
+    """Note how a folder is made, or compare with what is noted.
+
+    Raises:
+        ValueError: If it was made in another way.
+    """
+    note = target / 'settings.json'
+    known = json.loads(note.read_text()) if note.is_file() else settings
+    if known != settings:
+        raise ValueError(f'{target} was begun with {known}, now it is '
+                         f'{settings}: give another folder.')
+    target.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(settings))
+
+
 def decode_time(path: Path, frames: int = 16, repeats: int = 3) -> float:
-    """Milliseconds of CPU time that decord takes for frames of a video.
+    """Milliseconds of CPU time that frames of a video take.
 
     CPU time, not the clock's: one worker process decodes one video, and what
     else the machine does is left out.
@@ -168,32 +93,55 @@ def decode_time(path: Path, frames: int = 16, repeats: int = 3) -> float:
     taken = []
     for _ in range(repeats):
         start = time.process_time()
-        reader = decord.VideoReader(str(path), num_threads=1)
-        wanted = np.linspace(0, len(reader) - 1, frames).astype(int)
-        reader.get_batch(wanted)
+        reader = VideoReader(path)
+        reader.get_batch(np.linspace(0, len(reader) - 1, frames).astype(int))
         taken.append(1e3 * (time.process_time() - start))
     return min(taken)
 
 
-def report(jobs: Sequence[Tuple[Path, Path]], number: int) -> None:
-    """Print decoding times and sizes of some videos, before and after."""
-    chosen = jobs[::max(1, len(jobs) // number)][:number]
-    times = [[decode_time(path) for path in job] for job in chosen]
-    for job, (before, after) in zip(chosen, times):
+def size_of(paths: Sequence[Path]) -> float:
+    """Size of files in MB."""
+    return sum(path.stat().st_size for path in paths) / 1e6
+
+
+def run(jobs: Sequence[Job], settings: Dict[str, Any], workers: int,
+        label: str) -> List[str]:
+    """Transcode videos, and show how far it is; those that failed."""
+    work = partial(attempt, settings=settings)
+    if workers == 1:
+        done = map(work, jobs)
+        return list(filter(None, track(done, label, len(jobs))))
+    with get_context('fork').Pool(workers) as pool:
+        done = pool.imap_unordered(work, jobs)
+        return list(filter(None, track(done, label, len(jobs))))
+
+
+def predict(sample: Sequence[Job], jobs: Sequence[Job], due: int,
+            seconds: float) -> None:
+    """Print what some videos tell about all.
+
+    Args:
+        sample: Videos that are done.
+        jobs: All videos.
+        due: How many are still to be done.
+        seconds: The time that a video took.
+    """
+    times = [[decode_time(path) for path in job] for job in sample]
+    for job, (before, after) in zip(sample, times):
         print(f'{job[0].name}: {before:.1f} -> {after:.1f} ms, '
               f'{before / after:.1f} times as fast; '
-              f'{bytes_ratio([job]):.2f} times the bytes')
+              f'{size_of(job[1:]) / size_of(job[:1]):.2f} times the bytes')
     before, after = map(statistics.mean, zip(*times))
-    print(f'16 frames of {len(chosen)} videos: {before:.1f} -> {after:.1f} ms '
-          f'in the mean, {before / after:.1f} times as fast; '
-          f'{bytes_ratio(jobs):.2f} times the bytes')
-
-
-def bytes_ratio(jobs: Sequence[Tuple[Path, Path]]) -> float:
-    """Size of the outputs over that of the inputs."""
-    before, after = (
-        sum(path.stat().st_size for path in side) for side in zip(*jobs))
-    return after / before
+    sizes = [size_of(side) for side in zip(*sample)]
+    ratio = sizes[1] / sizes[0]
+    total = size_of([job[0] for job in jobs])
+    print(f'16 frames of {len(sample)} videos, measured: {before:.1f} -> '
+          f'{after:.1f} ms in the mean, {before / after:.1f} times as fast; '
+          f'{ratio:.2f} times the bytes')
+    print(f'All {len(jobs)} videos, predicted from these: '
+          f'{1e3 / before:.1f} -> {1e3 / after:.1f} clips/s to decode on a '
+          f'core, {total:.3g} -> {total * ratio:.3g} MB, '
+          f'{due * seconds / 60:.0f} min to go')
 
 
 def main(args: Optional[Sequence[str]] = None) -> int:
@@ -202,46 +150,64 @@ def main(args: Optional[Sequence[str]] = None) -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('source', type=Path)
     parser.add_argument('target', type=Path)
+    parser.add_argument('--format', choices=('h264', 'mjpeg'), default='h264')
     parser.add_argument('--short-side', type=int, default=256)
     parser.add_argument(
-        '--keyframes', type=int, default=4, help='distance, in frames')
-    parser.add_argument('--crf', type=int, default=23, help='0 is the best')
+        '--keyframes',
+        type=int,
+        default=4,
+        help='distance in H.264, in frames; 1 for keyframes alone')
+    parser.add_argument(
+        '--quality',
+        type=int,
+        help='the lower, the better: of H.264 (crf) 0 to 51, by default 23; '
+        'of JPEG 2 to 31, by default 4')
     parser.add_argument('--workers', type=int, default=os.cpu_count())
     parser.add_argument(
-        '--measure', type=int, default=8, help='videos to time in the end')
+        '--samples',
+        type=int,
+        default=10,
+        help='videos that come first and are timed')
     args = parser.parse_args(args)
     if args.short_side < 2 or args.keyframes < 1 or args.workers < 1:
         parser.error('--short-side, --keyframes and --workers are positive')
     if args.target.resolve() == args.source.resolve():
         parser.error('the target is the source: give another folder')
+    jpeg = args.format == 'mjpeg'
+    if args.quality is None:
+        args.quality = 4 if jpeg else 23
+    low, high = (2, 31) if jpeg else (0, 51)
+    if not low <= args.quality <= high:
+        parser.error(f'--quality of {args.format} is {low} to {high}')
 
     jobs = jobs_of(args.source, args.target)
-    due = [job for job in jobs if not job[1].exists()]
-    work = partial(
-        attempt,
+    settings = dict(
+        format=args.format,
         short_side=args.short_side,
-        keyframes=args.keyframes,
-        crf=args.crf)
-    with ExitStack() as stack:
-        if args.workers == 1:
-            done = map(work, due)
-        else:
-            pool = stack.enter_context(get_context('spawn').Pool(args.workers))
-            done = pool.imap_unordered(work, due)
-        failed = sorted(
-            filter(
-                None,
-                track(
-                    done,
-                    f'{len(jobs) - len(due)} of {len(jobs)} are there',
-                    total=len(due))))
-    print('\n'.join(failed))
-    args.target.mkdir(parents=True, exist_ok=True)
-    listed = args.target / 'failed.txt'
-    listed.write_text('\n'.join(failed))
+        keyframes=1 if jpeg else args.keyframes,
+        quality=args.quality)
+    check_settings(args.target, settings)
+    due = [job for job in jobs if not job[1].exists()]
+    step = max(1, len(due) // max(1, args.samples))
+    first = due[::step][:args.samples]
+    start = time.perf_counter()
+    failed = run(first, settings, args.workers, 'Samples') if first else []
+    seconds = (time.perf_counter() - start) / max(1, len(first))
+    sample = [job for job in first if job[1].exists()]
+    rest = [job for job in due if job not in set(first)]
+    if sample:
+        predict(sample, jobs, len(rest), seconds)
+    if rest:
+        failed += run(rest, settings, args.workers,
+                      f'{len(jobs) - len(rest)} of {len(jobs)} are there')
+    for line in sorted(failed):
+        print(line)
+    (args.target / 'failed.txt').write_text('\n'.join(sorted(failed)))
     whole = [job for job in jobs if job[1].exists()]
-    if whole and args.measure:
-        report(whole, args.measure)
+    if whole:
+        before, after = (size_of(side) for side in zip(*whole))
+        print(f'{len(whole)} of {len(jobs)} videos are there: '
+              f'{before:.3g} -> {after:.3g} MB')
     return len(failed)
 
 

@@ -9,13 +9,16 @@ import numpy as np
 import torch
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
-from torchvision import tv_tensors
-from torchvision.transforms import InterpolationMode, v2
+
+from ...augmentation import Clip, build_augmentation
 
 
 @TRANSFORMS.register_module()
 class ClipAugment(BaseTransform):
     """Apply ``torchvision.transforms.v2`` to a clip as one video.
+
+    The option ``augment`` of ``DualPathDataPreprocessor`` does the same on the
+    device.
 
     Required keys:
         imgs (list of ``(H, W, C)`` uint8 arrays)
@@ -39,26 +42,13 @@ class ClipAugment(BaseTransform):
     """
 
     def __init__(self, transforms: Sequence[dict]) -> None:
-        self.transforms = v2.Compose([self._build(t) for t in transforms])
-
-    @staticmethod
-    def _build(cfg: dict) -> v2.Transform:
-        cfg = dict(cfg)
-        name = cfg.pop('type', None)
-        transform = getattr(v2, str(name), None)
-        if not (isinstance(transform, type)
-                and issubclass(transform, v2.Transform)):
-            raise ValueError(f'type={name!r} is no transform of '
-                             'torchvision.transforms.v2.')
-        if isinstance(cfg.get('interpolation'), str):
-            cfg['interpolation'] = InterpolationMode(cfg['interpolation'])
-        return transform(**cfg)
+        self.transforms = build_augmentation(transforms)
 
     def transform(self, results: Dict) -> Dict:
         """Augment all frames with one draw of parameters."""
         clip = torch.from_numpy(np.stack(results['imgs'])).movedim(-1, -3)
         # On whole planes colour and contrast are several times as fast.
-        clip = self.transforms(tv_tensors.Video(clip.contiguous()))
+        clip = self.transforms(Clip(clip.contiguous()))
         # Left as one array, which FormatShape does not copy once more.
         results['imgs'] = clip.movedim(-3, -1).numpy()
         results['img_shape'] = results['imgs'].shape[1:3]

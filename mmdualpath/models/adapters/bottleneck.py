@@ -3,10 +3,18 @@
 Paper: Dual-path Adaptation from Image to Video Transformers, CVPR 2023.
 https://arxiv.org/abs/2303.09857
 The bottleneck is that of Parameter-Efficient Transfer Learning for NLP
-(Houlsby et al., ICML 2019), initialised as in AdaptFormer (NeurIPS 2022).
+(Houlsby et al., ICML 2019), beside the MLP that of AdaptFormer (NeurIPS 2022,
+https://arxiv.org/abs/2205.13535, https://github.com/ShoufaChen/AdaptFormer).
 Departures: Eq. 9 taken literally turns a freshly initialised temporal block
 into the identity; ``skip=True``, the default, keeps the frozen block instead.
+``down`` starts Kaiming-normal, as the paper says; the code of DualPath and of
+AdaptFormer draws it with ``init='kaiming_uniform'``. AdaptFormer's release
+feeds the adapter beside the MLP the stream itself, ``site='norm_mlp'``; it has
+``dropout=0.1`` on images, and on videos its network draws ``down`` and ``up``
+anew, ``init='trunc_normal'``.
 """
+import math
+
 import torch
 from mmaction.registry import MODELS
 from mmcv.cnn import build_activation_layer
@@ -17,20 +25,35 @@ from ..sites import Site
 from .base import SAME_SHAPE, Adapter
 
 
+def _trunc_normal(bottleneck: nn.Module) -> None:
+    for layer in (bottleneck.down, bottleneck.up):
+        nn.init.trunc_normal_(layer.weight, std=0.02)
+
+
+INITS = dict(
+    kaiming_normal=lambda b: nn.init.kaiming_normal_(b.down.weight),
+    kaiming_uniform=lambda b: nn.init.kaiming_uniform_(
+        b.down.weight, a=math.sqrt(5)),
+    trunc_normal=_trunc_normal)
+
+
 class Bottleneck(nn.Module):
     """``up(dropout(act(down x)))``.
 
-    ``down`` is initialised Kaiming-normal, ``up`` and both biases with zero,
-    so that a new adapter adds nothing.
+    Both biases start at zero, and so does ``up`` unless ``init`` says
+    otherwise: a new adapter adds nothing.
 
     Args:
         dims: Channels C of the tokens.
         width: Channels of the bottleneck.
         act_cfg: Activation between the projections.
         dropout: Dropout rate in the bottleneck.
+        init: How ``down`` starts: ``kaiming_normal``, of variance 2 / C;
+            ``kaiming_uniform`` with a = sqrt(5), of variance 1 / (3 C); or
+            ``trunc_normal``, of standard deviation 0.02, and ``up`` likewise.
 
     Raises:
-        ValueError: If ``width`` is not positive.
+        ValueError: If ``width`` is not positive or ``init`` another word.
     """
 
     @checked
@@ -38,18 +61,21 @@ class Bottleneck(nn.Module):
                  dims: int,
                  width: int = 128,
                  act_cfg: dict = dict(type='GELU'),
-                 dropout: float = 0.) -> None:
+                 dropout: float = 0.,
+                 init: str = 'kaiming_normal') -> None:
         super().__init__()
         if width < 1:
             raise ValueError(f'width={width}: a bottleneck needs at least '
                              'one channel.')
+        if init not in INITS:
+            raise ValueError(f'init={init!r} is none of {", ".join(INITS)}.')
         self.down = nn.Linear(dims, width)
         self.act = build_activation_layer(act_cfg)
         self.dropout = nn.Dropout(dropout)
         self.up = nn.Linear(width, dims)
-        nn.init.kaiming_normal_(self.down.weight)
         for zero in (self.down.bias, self.up.weight, self.up.bias):
             nn.init.zeros_(zero)
+        INITS[init](self)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., C) -> same``."""

@@ -5,8 +5,11 @@ arXiv 2022, Sec. 2.3 and Fig. 3. https://arxiv.org/abs/2210.00788
 Official code: https://github.com/bruceyo/V-PETL
 Departures: the paper leaves open how many parameters replace x in "No Z";
 here it is one vector per token of a window, since one for all would shift all
-scores alike and change no attention. The release drops the softmax and the
-relative-position bias in some of its modes; here every mode keeps both.
+scores alike and change no attention. The release's ``patt_qk`` mode drops the
+softmax, the relative-position bias and the shift mask; here every mode keeps
+them, so a model that was trained in that mode gives other scores. Its head
+averages pairs of frames first and has no dropout, as
+``ClipMeanHead(pool_frames=2)`` does.
 """
 from typing import Any, Optional
 

@@ -5,8 +5,9 @@ https://arxiv.org/abs/2101.00190
 Used for video as in: Towards a Unified View on Visual Parameter-Efficient
 Transfer Learning, arXiv 2022, Sec. 2.2. https://arxiv.org/abs/2210.00788
 Official code: https://github.com/bruceyo/V-PETL
-Departures: none known; neither the number of prefixes nor the width of their
-projection is in the second paper.
+Departures: the release's prefix modes fail at the widths of Swin-B, so there
+is nothing to depart from; neither the number of prefixes nor the width of
+their projection is in the second paper.
 """
 from typing import Any
 

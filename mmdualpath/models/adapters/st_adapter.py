@@ -4,7 +4,10 @@ Paper: ST-Adapter: Parameter-Efficient Image-to-Video Transfer Learning,
 NeurIPS 2022. https://arxiv.org/abs/2206.13559
 Official code: https://github.com/linziyi96/st-adapter
 The release and Eq. 6 of the DualPath paper differ in place, activation and
-initialisation: :class:`STAdapter` and :class:`ParallelSTAdapter`.
+initialisation: :class:`STAdapter` and :class:`ParallelSTAdapter`. The release
+also averages a clip's class tokens in front of the last norm, where a mean
+over frames in the head comes behind it: :class:`FrameMean`. Its dropout of 0.5
+is an option of the head.
 """
 from typing import Optional, Sequence, Tuple
 
@@ -110,6 +113,32 @@ class STAdapter(Adapter):
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """``(B*T, N, C) -> same``."""
         return self.base(x + self.adapter(x, self.site), *args, **kwargs)
+
+
+@MODELS.register_module()
+class FrameMean(Adapter):
+    """Every frame of a clip gets the mean of all, token by token.
+
+    y_t = 1/T sum_u f(x)_u. In the last block, ``blocks=[-1]``, the network's
+    norm then reads the mean of raw class tokens, as in the release of
+    ST-Adapter, and a mean over frames in the head changes nothing more. Named
+    in front of an ``STAdapter`` at the same site, it stands behind it.
+
+    Args:
+        base: The module whose output is averaged.
+        site: Where it stands.
+        num_frames: T, frames of a clip.
+    """
+    needs = (FRAMES, SAME_SHAPE)
+
+    def __init__(self, base: nn.Module, site: Site, num_frames: int) -> None:
+        super().__init__(base, site)
+        self.images_per_clip = num_frames
+
+    def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
+        """``(B*T, N, C) -> same``."""
+        y = as_clips(self.base(x, *args, **kwargs), self.images_per_clip)
+        return y.mean(1, keepdim=True).expand_as(y).flatten(0, 1)
 
 
 @MODELS.register_module()

@@ -1,8 +1,10 @@
 """A frozen backbone seen through adapters."""
+import logging
 from typing import Any, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
 from mmaction.registry import MODELS
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -98,6 +100,7 @@ class AdaptedBackbone(BaseModule):
             for name, tensor in tensors_of(self) if id(tensor) in held
         }
         self._zeroed = frozenset(zeroed)
+        self._computed = frozen.computed
         if frozen_dtype is not None:
             dtype = getattr(torch, frozen_dtype, None)
             if not (isinstance(dtype, torch.dtype)
@@ -182,6 +185,11 @@ def _complete(view: AdaptedBackbone, state_dict: dict, prefix: str, *args:
     theirs = None if theirs is None else Fingerprint.decode(theirs)
     own = dict(tensors_of(view))
     missing = [n for n in view._frozen if prefix + n not in state_dict]
+    if len(missing) < len(view._frozen):
+        # Some authors' networks keep no tensors of what sizes determine.
+        computed = [n for n in missing if view._frozen[n] in view._computed]
+        state_dict.update({prefix + n: own[n] for n in computed})
+        missing = [n for n in missing if n not in computed]
     if missing and len(missing) < len(view._frozen):
         raise ValueError(
             f'The checkpoint holds {len(view._frozen) - len(missing)} of the '
@@ -196,6 +204,13 @@ def _complete(view: AdaptedBackbone, state_dict: dict, prefix: str, *args:
         raise ValueError('The checkpoint was trained on another frozen '
                          f'backbone. It needs {theirs}; this model has '
                          f'{view.fingerprint}.')
+    if missing and not theirs.known:
+        print_log(
+            'The checkpoint does not identify the frozen weights it was '
+            f'trained on, known to be {theirs}. This model has '
+            f'{view.fingerprint}: see that they are the same.',
+            logger='current',
+            level=logging.WARNING)
     state_dict.update({prefix + n: own[n] for n in missing})
     refuse_misfit(view, own, state_dict, prefix)
     if not missing and view._frozen:

@@ -4,12 +4,15 @@ Paper: DualFormer: Local-Global Stratified Transformer for Efficient Video
 Recognition, ECCV 2022. https://arxiv.org/abs/2112.04674
 Official code: https://github.com/sail-sg/dualformer
 One class serves videos and the images it is pretrained on. Departures: maps
-that windows or patches do not divide are padded and the padding is masked
-(the release needs sizes that divide); the fine prior is an average by
-default, ``fine_kernels`` makes it the release's depth-wise convolution; the
-priors are normalised in every stage (the release leaves out the LayerNorm
-where the fine prior is the map itself, as a ``fine_kernels`` entry of ones
-does).
+that windows or patches do not divide are padded and the padding is masked; the
+release cuts patches and priors off at the end and fails in windows that do not
+fit. The fine prior is an average by default; ``fine_kernels`` makes it the
+release's depth-wise convolution, and ones there leave out the LayerNorm, as
+the release does where the prior is the map itself. All image filters are
+inflated; the release sets the last convolution of the coarse prior to averages
+instead. It also trains the position generators at the full rate, ten times the
+backbone's, and decays the backbone's norms, since of several ``custom_keys``
+that match MMCV takes the longest.
 Multiply-adds and parameters are those of the paper but for one: the image
 network T is printed with 4.2 G and has 2.85 G. No reading of the structure
 closes that gap, since what adds to T adds as much to S and B, which agree.

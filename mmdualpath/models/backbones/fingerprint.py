@@ -7,13 +7,15 @@ from typing import Mapping
 import torch
 from torch import Tensor
 
+RANDOM = 'random'  # the format of weights that nobody published
+
 
 @dataclass(frozen=True)
 class Fingerprint:
     """Identity of a set of named tensors.
 
     Attributes:
-        sha256: Of all names and values.
+        sha256: Of all names and values; empty where nobody recorded it.
         format: Published format of the file they came from.
         name: Name of the file.
     """
@@ -42,13 +44,23 @@ class Fingerprint:
         return torch.tensor(
             list(json.dumps(asdict(self)).encode()), dtype=torch.uint8)
 
+    @property
+    def known(self) -> bool:
+        """Whether the tensors themselves are identified."""
+        return bool(self.sha256)
+
     def fits(self, other: 'Fingerprint') -> bool:
-        """Whether both are of the same tensors, whatever file they are in."""
+        """Whether both are of the same tensors, whatever file they are in.
+
+        Where nobody recorded them, anything but random weights may be.
+        """
+        if not self.known:
+            return other.format != RANDOM
         return self.sha256 == other.sha256
 
     def __str__(self) -> str:
         return (f'{self.format} weights {self.name!r} '
-                f'(sha256 {self.sha256:.12})')
+                f'(sha256 {self.sha256[:12] or "unknown"})')
 
 
 def digest(tensor: Tensor) -> str:

@@ -3,15 +3,16 @@ import copy
 import itertools
 import re
 from dataclasses import dataclass
-from typing import Iterable, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import (FrozenSet, Iterable, Iterator, Mapping, Optional, Sequence,
+                    Tuple)
 
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ...compat import float_drop_probs, no_inflation
-from ..weights import load_pretrained
-from .fingerprint import Fingerprint, digest
+from ..weights import computed_buffers, load_pretrained
+from .fingerprint import RANDOM, Fingerprint, digest
 
 
 def tensors_of(module: nn.Module) -> Iterator[Tuple[str, Tensor]]:
@@ -46,11 +47,13 @@ class FrozenBackbone:
         format: Published format of the file they came from.
         name: Name of the file.
         digests: SHA-256 of each tensor, by name.
+        computed: Names of the buffers that sizes alone determine.
     """
     module: nn.Module
     format: str
     name: str
     digests: Mapping[str, str]
+    computed: FrozenSet[str] = frozenset()
 
     @classmethod
     def build(cls, cfg: Mapping) -> 'FrozenBackbone':
@@ -82,7 +85,7 @@ class FrozenBackbone:
                 module._dump_init_info = lambda: None
                 module.init_weights()
                 del module._dump_init_info
-            source = 'random', f'seed {seed}'
+            source = RANDOM, f'seed {seed}'
         else:
             raise ValueError(
                 f'The frozen backbone {cfg.get("type")} has no weights '
@@ -96,7 +99,8 @@ class FrozenBackbone:
             name: '' if tensor.is_meta else digest(tensor)
             for name, tensor in tensors_of(module)
         }
-        return cls(module, *source, digests)
+        return cls(module, *source, digests,
+                   frozenset(computed_buffers(module)))
 
     def view(self) -> nn.Module:
         """Another structure over the same tensors, to attach adapters to."""

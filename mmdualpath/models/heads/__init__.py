@@ -1,9 +1,10 @@
+from .clip_head import ClipMeanHead
 from .frame_heads import (AttentivePoolingHead, FrameMeanHead,
                           TemporalTransformerHead)
 from .mlp_head import MLPHead
 from .token_label_head import TokenLabelHead
 
 __all__ = [
-    'AttentivePoolingHead', 'FrameMeanHead', 'MLPHead',
+    'AttentivePoolingHead', 'ClipMeanHead', 'FrameMeanHead', 'MLPHead',
     'TemporalTransformerHead', 'TokenLabelHead'
 ]

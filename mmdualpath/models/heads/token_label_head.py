@@ -5,8 +5,11 @@ Transformers, NeurIPS 2021. https://arxiv.org/abs/2104.10858
 As DualFormer uses it (ECCV 2022, supplement B.2), without MixToken.
 https://github.com/sail-sg/dualformer
 Departures: a label is the softmax of the kept scores alone; the release sets
-the others to zero before its softmax, which spreads most of the label over
-them.
+the others to zero before its softmax, which gives each the weight of a score
+of zero. How much of the label that takes depends on the scale of the scores:
+of 400 classes and five equal scores, half where they are 4.4 and a hundredth
+where they are 9. The release also halves the loss of the classes, so that both
+losses weigh alike; here that is ``loss_weight=1``.
 """
 import torch
 import torch.nn.functional as F

@@ -15,6 +15,8 @@ site              called with                         gives
                                                       block adds to z
 ``mlp``           LN z                                same shape, what the
                                                       block adds to z
+``norm_mlp``      z                                   MLP(LN z), what the
+                                                      block adds to z
 ``residual_mlp``  z                                   z + MLP(LN z)
 ``msa``           one set of tokens that attend to    same shape
                   each other ``(B, N, C)``

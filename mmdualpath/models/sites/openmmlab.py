@@ -58,6 +58,7 @@ register_sites(
             msa=Place('attn', layout=VIT_ATTENTION),
             qkv='attn.qkv',
             mlp=Place('ffn.layers', then='ffn.gamma2'),
+            norm_mlp=Place('ffn.layers', then='ffn.gamma2', norm='ln2'),
             residual_mlp=Place('ffn', norm='ln2'))))
 # In Swin an attention adapter of DualPath stands on plain windows alone.
 register_sites(
@@ -73,6 +74,7 @@ register_sites(
             msa=Place('attn.w_msa', row='window', layout=WINDOW_ATTENTION),
             qkv=Place('attn.w_msa.qkv', row='window'),
             mlp=Place('ffn.layers', then='ffn.gamma2'),
+            norm_mlp=Place('ffn.layers', then='ffn.gamma2', norm='norm2'),
             residual_mlp=Place('ffn', norm='norm2')),
         windows=Windows(size=lambda x, size: tuple(size), cut=_cut_swin)))
 # Local and global attention alternate; only the local one has a qkv.
@@ -90,7 +92,8 @@ register_sites(
             global_attn=Place('attn', when=lambda block: not block.is_local),
             qkv=Place(
                 'attn.qkv', when=lambda block: block.is_local, row='window'),
-            mlp='mlp')))
+            mlp='mlp',
+            norm_mlp=Place('mlp', norm='norm2'))))
 register_sites(
     'mmaction.models.backbones.swin.SwinTransformer3D',
     Sites(
@@ -108,7 +111,8 @@ register_sites(
                 row='window',
                 layout=WINDOW_ATTENTION.but(module='WindowAttention3D')),
             qkv=Place('attn.qkv', row='window'),
-            mlp='mlp'),
+            mlp='mlp',
+            norm_mlp=Place('mlp', norm='norm2')),
         windows=Windows(
             size=lambda x, mask: tuple(x.shape[1:-1]),
             cut=lambda block, size: get_window_size(size, block.window_size,
@@ -133,5 +137,6 @@ register_sites(
         places=dict(
             attn=Place('attn', when=_is_unscaled, layout=VIDEOMAE_ATTENTION),
             msa=Place('attn', layout=VIDEOMAE_ATTENTION),
-            mlp=Place('mlp', when=_is_unscaled)),
+            mlp=Place('mlp', when=_is_unscaled),
+            norm_mlp=Place('mlp', when=_is_unscaled, norm='norm2')),
         map_size=tube_map))

@@ -21,9 +21,8 @@ class Place:
         when: Whether a block has the site; None is every block.
         then: Name in the block of what the module's output passes before it
             is added to the stream (LayerScale); it becomes part of the site.
-        norm: Name in the block of the LayerNorm of a module that is called
-            as ``f(LN z, identity=z)``; it becomes part of the site, which is
-            then called as ``f(z)``.
+        norm: Name in the block of the LayerNorm in front of the module; it
+            becomes part of the site, which is then called with z.
         row: What a row of the batch is there, where it is not what it is in
             the backbone: ``window``.
         as_map: Whether tokens are a map there; None as in the backbone.
@@ -202,13 +201,26 @@ class Spot:
         return getattr(self.parent, self.name)
 
     def open(self) -> None:
-        """Make one module of what belongs to the site, once."""
+        """Make one module of what belongs to the site, once.
+
+        Raises:
+            ValueError: If the norm in front of it is part of another site.
+        """
         if self.place is None:
             return
         if self.place.then:
             _join(self.block, self.parent, self.name, self.place.then)
-        if self.place.norm:
-            _open_residual(self.block, self.name, self.place.norm)
+        norm = self.place.norm and getattr(self.block, self.place.norm)
+        opened = isinstance(norm, nn.Identity)
+        if opened != _is_normed(self.module):
+            raise ValueError(
+                f'site={self.site.name!r} of {self.site.backbone}: the norm '
+                'in front of it is part of another site by now. Name adapters '
+                'of normalised tokens before those of the stream, and give '
+                'the latter one site.')
+        if norm is not None and not opened:
+            setattr(self.parent, self.name, Normed(norm, self.module))
+            setattr(self.block, self.place.norm, nn.Identity())
 
 
 def locate(backbone: nn.Module,
@@ -366,12 +378,13 @@ class Joined(Wrapper):
         return self.then(self.base(x, *args, **kwargs))
 
 
-class Residual(Wrapper):
-    """``z + f(LN z)`` as one module, made of two of a block.
+class Normed(Wrapper):
+    """``f(LN z)`` as one module that is called with z, made of two of a block.
 
     Args:
         norm: The LayerNorm.
-        branch: Called with the normalised tokens and ``identity``.
+        branch: Called with the normalised tokens; if the block hands on what
+            is added to its output, ``identity``, that is z.
     """
 
     def __init__(self, norm: nn.Module, branch: nn.Module) -> None:
@@ -386,28 +399,25 @@ class Residual(Wrapper):
 
     def forward(self, x: Tensor, identity: Optional[Tensor] = None) -> Tensor:
         """``(B*T, N, C) -> same``; the block's own ``identity`` is x."""
+        if identity is None:
+            return self.branch(self.norm(x))
         return self.branch(self.norm(x), identity=x)
+
+
+def _is_normed(module: nn.Module) -> bool:
+    """Whether a norm is part of a module that adapters may stand around."""
+    while isinstance(module, Wrapper) and not isinstance(module, Normed):
+        module = module.base
+    return isinstance(module, Normed)
 
 
 def _join(block: nn.Module, parent: nn.Module, name: str, then: str) -> None:
     """Let a branch of a block end behind its scale, once."""
-    holder, key = _parent(block, then)
+    holder, key = resolve(block, then)
     scale = getattr(holder, key)
     if not isinstance(scale, nn.Identity):
         setattr(parent, name, Joined(getattr(parent, name), scale))
         setattr(holder, key, nn.Identity())
-
-
-def _open_residual(block: nn.Module, branch: str, norm: str) -> None:
-    """Let a branch of a block read the residual stream, once.
-
-    ``branch(norm(z), identity=z)`` becomes ``residual(z)``, so that an
-    adapter can change z itself or look at it before it is normalised.
-    """
-    if not isinstance(getattr(block, norm), nn.Identity):
-        setattr(block, branch,
-                Residual(getattr(block, norm), getattr(block, branch)))
-        setattr(block, norm, nn.Identity())
 
 
 def _children(module: nn.Module, pattern: str) -> List[Tuple[nn.Module, str]]:

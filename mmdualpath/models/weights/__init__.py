@@ -1,9 +1,9 @@
-from .formats import FORMATS, convert
-from .loading import load_pretrained
+from .formats import FORMATS, TRAINED, convert, convert_trained
+from .loading import computed_buffers, load_pretrained
 from .reading import read_checkpoint, read_file
 from .writing import write_checkpoint
 
 __all__ = [
-    'FORMATS', 'convert', 'load_pretrained', 'read_checkpoint', 'read_file',
-    'write_checkpoint'
+    'FORMATS', 'TRAINED', 'computed_buffers', 'convert', 'convert_trained',
+    'load_pretrained', 'read_checkpoint', 'read_file', 'write_checkpoint'
 ]

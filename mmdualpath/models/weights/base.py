@@ -46,6 +46,21 @@ class Format:
     hint: str = ''
 
 
+def prefixed(rules: Sequence[Rule],
+             prefix: str,
+             new: Optional[str] = None) -> Tuple[Rule, ...]:
+    """Rules for the names of a part of a model.
+
+    Args:
+        rules: Rules for the part by itself.
+        prefix: What its names begin with in the file.
+        new: What they begin with here, by default the same.
+    """
+    new = prefix if new is None else new
+    return tuple((re.escape(prefix) + pattern, name and new + name)
+                 for pattern, name in rules)
+
+
 def matches(name: str, patterns: Sequence[str]) -> bool:
     """Whether a whole name matches one of some regular expressions."""
     return any(re.fullmatch(p, name) for p in patterns)
@@ -61,6 +76,9 @@ def rename(state_dict: StateDict,
 
     Returns:
         The renamed tensors, and the names that a rule leaves out.
+
+    Raises:
+        ValueError: If two tensors get one name.
     """
     renamed, left_out = {}, []
     for name, tensor in state_dict.items():
@@ -71,6 +89,9 @@ def rename(state_dict: StateDict,
                 break
         if new is None:
             left_out.append(name)
+        elif new in renamed:
+            raise ValueError(f'{name} and another tensor of the file both '
+                             f'become {new}.')
         else:
             renamed[new] = tensor
     return renamed, left_out

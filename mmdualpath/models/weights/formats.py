@@ -3,10 +3,17 @@ from typing import List, NamedTuple, Optional
 
 from torch import Tensor
 
-from . import clip, swin, video, vit
-from .base import Format, StateDict, rename
+from ..complete import listed
+from . import (adaptformer, clip, dualformer, st_adapter, swin, video, vit,
+               vpetl)
+from .base import Format, StateDict, matches, rename
 
-FORMATS = (*clip.FORMATS, *video.FORMATS, *swin.FORMATS, *vit.FORMATS)
+FORMATS = (*clip.FORMATS, *video.FORMATS, *swin.FORMATS, *vit.FORMATS,
+           *dualformer.FORMATS)
+
+# Whole models that authors trained; a method more is a row more.
+TRAINED = (*st_adapter.TRAINED, *adaptformer.TRAINED, *vpetl.TRAINED,
+           *dualformer.TRAINED)
 
 # Files of OpenMMLab's packages and of this one have the names of the models.
 NATIVE = Format(name='openmmlab', recognise=lambda s: True, rules=())
@@ -32,6 +39,31 @@ def recognise(state_dict: StateDict) -> Format:
     return next((f for f in FORMATS if f.recognise(state_dict)), NATIVE)
 
 
+def convert_trained(state_dict: StateDict) -> Optional[Converted]:
+    """Give the tensors of an authors' trained model this package's names.
+
+    Args:
+        state_dict: Tensors by name.
+
+    Returns:
+        The model's tensors, or None if the file is of no such format.
+
+    Raises:
+        ValueError: If the format knows nothing of a name in the file.
+    """
+    state_dict = _without(state_dict, 'module.')
+    fmt = next((f for f in TRAINED if f.recognise(state_dict)), None)
+    if fmt is None:
+        return None
+    known = [pattern for pattern, _ in fmt.rules]
+    unknown = [n for n in state_dict if not matches(n, known)]
+    if unknown:
+        raise ValueError(f'The file is recognised as {fmt.name}, but holds '
+                         f'{listed(unknown)}, which that format does not '
+                         'know.')
+    return _converted(fmt, state_dict, [])
+
+
 def convert(state_dict: StateDict, prefix: Optional[str] = None) -> Converted:
     """Give the tensors of a published checkpoint this package's names.
 
@@ -42,7 +74,8 @@ def convert(state_dict: StateDict, prefix: Optional[str] = None) -> Converted:
             backbone, such as a head, is left out.
 
     Raises:
-        ValueError: If no name begins with the given prefix.
+        ValueError: If no name begins with the given prefix, or the file is an
+            authors' model whose adapters stand among the backbone's tensors.
     """
     state_dict = _without(state_dict, 'module.')
     left_out: List[str] = []
@@ -59,7 +92,17 @@ def convert(state_dict: StateDict, prefix: Optional[str] = None) -> Converted:
             raise ValueError(f'prefix={prefix!r}: no name in the file begins '
                              f'with it; there are {", ".join(left_out[:5])}, '
                              '...')
-    fmt = recognise(state_dict)
+    trained = next((f for f in TRAINED if f.recognise(state_dict)), None)
+    if trained is not None:
+        raise ValueError(
+            f'The file is a whole model with adapters ({trained.name}), no '
+            'backbone. Load it whole, by load_from or tools/test.py CONFIG '
+            'FILE.')
+    return _converted(recognise(state_dict), state_dict, left_out)
+
+
+def _converted(fmt: Format, state_dict: StateDict,
+               left_out: List[str]) -> Converted:
     tensors, dropped = rename(state_dict, fmt.rules)
     tensors = fmt.finish({n: _floating(t) for n, t in tensors.items()})
     tensors = {n: t.contiguous() for n, t in tensors.items()}

@@ -1,10 +1,11 @@
 """Load a published checkpoint into a backbone, completely or not at all."""
 from pathlib import PurePosixPath
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from mmengine.logging import print_log
 from torch import nn
 
+from ..complete import listed
 from .base import StateDict, matches
 from .formats import Converted, convert
 from .inflate import inflate
@@ -41,8 +42,7 @@ def load_pretrained(backbone: nn.Module,
     found = convert(read_checkpoint(checkpoint), prefix)
     own = backbone.state_dict()
     tensors = resize_tables(inflate(found.tensors, own), backbone)
-    buffers = {n for n, _ in backbone.named_buffers()}
-    computed = {n for n in own if n in buffers and matches(n, COMPUTED)}
+    computed = computed_buffers(backbone)
 
     def differs(name: str) -> bool:
         return tensors[name].shape != own[name].shape
@@ -66,7 +66,7 @@ def load_pretrained(backbone: nn.Module,
         raise ValueError(' '.join([
             f'{checkpoint}, recognised as {found.format.name}, does not fit '
             f'{type(backbone).__name__}.',
-            *(f'{what}: {_listed(names, 8)}.'
+            *(f'{what}: {listed(names, 8)}.'
               for what, names in problems.items() if names), found.format.hint
         ]).rstrip())
 
@@ -74,6 +74,11 @@ def load_pretrained(backbone: nn.Module,
     backbone.load_state_dict({**own, **loaded}, strict=True)
     _report(backbone, checkpoint, found, loaded, own, unused)
     return found.format.name, PurePosixPath(checkpoint).name
+
+
+def computed_buffers(backbone: nn.Module) -> Set[str]:
+    """Names of the buffers that the constructor computes from sizes alone."""
+    return {n for n, _ in backbone.named_buffers() if matches(n, COMPUTED)}
 
 
 def contradictions(facts: Mapping[str, Any], backbone: nn.Module) -> List[str]:
@@ -108,24 +113,19 @@ def _report(backbone: nn.Module, checkpoint: str, found: Converted,
     ]
     rest = [n for n in own if n not in loaded]
     if rest:
-        lines.append(f'As constructed: {_listed(rest, 3)}.')
+        lines.append(f'As constructed: {listed(rest, 3)}.')
     inflated = [n for n in loaded if loaded[n].dim() > found.tensors[n].dim()]
     if inflated:
-        lines.append(f'Inflated along time: {_listed(inflated, 3)}.')
+        lines.append(f'Inflated along time: {listed(inflated, 3)}.')
     if unused:
-        lines.append(f'Not part of this model: {_listed(unused, 4)}.')
+        lines.append(f'Not part of this model: {listed(unused, 4)}.')
     if found.left_out:
         tops = sorted(
             {n.replace('/', '.').split('.')[0]
              for n in found.left_out})
         lines.append(f'{len(found.left_out)} tensors of other parts left out: '
-                     f'{_listed(tops, 8)}.')
+                     f'{listed(tops, 8)}.')
     print_log(' '.join(lines), logger='current')
-
-
-def _listed(names: Sequence[str], most: int) -> str:
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return ', '.join(names[:most]) + more
 
 
 def _shape(tensor) -> str:

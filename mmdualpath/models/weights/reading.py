@@ -3,6 +3,7 @@
 Pickles are read by torch with ``weights_only=True``. A TorchScript archive is
 a program; its tensors are read here and its code stays where it is.
 """
+import argparse
 import hashlib
 import io
 import json
@@ -15,10 +16,13 @@ from urllib.parse import urlparse
 import numpy as np
 import torch
 from mmengine.dist import barrier, is_main_process
+from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
+from ..complete import listed
 from .base import StateDict
+from .formats import convert_trained
 from .writing import NOTES
 
 PICKLE = b'\x80'  # how files of torch before 1.6 begin
@@ -45,14 +49,19 @@ def read_checkpoint(checkpoint: str) -> StateDict:
     content = (
         CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
         if path is None else read_file(path))
-    for container in CONTAINERS:
-        if isinstance(content.get(container), dict):
-            content = content[container]
-    tensors = {n: t for n, t in content.items() if isinstance(t, Tensor)}
+    tensors = tensors_in(content)
     if not tensors:
         raise ValueError(f'{checkpoint} holds no tensors; its entries are '
                          f'{", ".join(map(str, list(content)[:8]))}.')
     return tensors
+
+
+def tensors_in(content: Dict[str, Any]) -> StateDict:
+    """The tensors of a file's content, wherever in it they are kept."""
+    for container in CONTAINERS:
+        if isinstance(content.get(container), dict):
+            content = content[container]
+    return {n: t for n, t in content.items() if isinstance(t, Tensor)}
 
 
 def read_sidecars(checkpoint: str) -> Dict[str, Any]:
@@ -91,7 +100,9 @@ def read_file(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
         raise ValueError(f'{path} holds no weights: is it a web page, or a '
                          'pointer of git-lfs?')
     try:
-        return torch.load(path, map_location=map_location)
+        # MAE and what follows it keep the options of the run beside weights.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location=map_location)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f'{path} is refused: it holds more than tensors and plain values, '
@@ -215,13 +226,31 @@ def load_from_local(filename: str, map_location: Any = None) -> Dict[str, Any]:
     """MMEngine's loader of local files, for more kinds of them.
 
     ``load_from``, ``--resume``, ``tools/test.py`` and the inferencers read
-    safetensors through it, and a refusal names the switch.
+    safetensors and authors' trained models through it, and a refusal names
+    the switch.
     """
-    return read_file(Path(filename), map_location)
+    return _read_model(Path(filename), Path(filename).name, map_location)
 
 
-@CheckpointLoader.register_scheme(prefixes=r'https?://.*\.safetensors$')
-def load_from_safetensors_url(filename: str,
-                              map_location: Any = None) -> Dict[str, Any]:
-    """A published ``.safetensors`` file from its URL."""
-    return read_safetensors(_download(filename), map_location)
+@CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), force=True)
+def load_from_http(filename: str, map_location: Any = None) -> Dict[str, Any]:
+    """The same for files at a URL."""
+    name = Path(urlparse(filename).path).name
+    return _read_model(_download(filename), name, map_location)
+
+
+def _read_model(path: Path, name: str, map_location: Any) -> Dict[str, Any]:
+    """A file's content, an authors' trained model under this package's names.
+    """
+    content = read_file(path, map_location)
+    found = convert_trained(tensors_in(content))
+    if found is None:
+        return content
+    left_out = listed(found.left_out, 4) or 'nothing'
+    print_log(
+        f'{name} is a whole model ({found.format.name}): its tensors get the '
+        f'names of this package; {left_out} left out.',
+        logger='current')
+    return dict(
+        meta=dict(format=found.format.name, source=name),
+        state_dict=found.tensors)

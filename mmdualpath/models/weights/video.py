@@ -19,7 +19,8 @@ VIDEO_SWIN = (
 )
 
 
-def _reads_clips(state_dict: StateDict, prefix: str = '') -> bool:
+def reads_clips(state_dict: StateDict, prefix: str = '') -> bool:
+    """Whether patches are of videos."""
     patches = state_dict.get(prefix + 'patch_embed.proj.weight')
     return patches is not None and patches.dim() == 5
 
@@ -36,19 +37,19 @@ def _name_last_norm(tensors: StateDict) -> StateDict:
 FORMATS = (
     Format(
         name='videomae-pretrain',
-        recognise=lambda s: _reads_clips(s, 'encoder.'),
+        recognise=lambda s: reads_clips(s, 'encoder.'),
         rules=VIDEOMAE,
         facts=lambda s, _: dict(eps=1e-6),
         # The norm after the mean belongs to fine-tuning, where it starts anew.
         fresh=(r'fc_norm\..*', )),
     Format(
         name='videomae',
-        recognise=lambda s: _reads_clips(s) and 'blocks.0.norm1.weight' in s,
+        recognise=lambda s: reads_clips(s) and 'blocks.0.norm1.weight' in s,
         rules=VIDEOMAE,
         facts=lambda s, _: dict(eps=1e-6)),
     Format(
         name='video-swin',
-        recognise=lambda s: _reads_clips(s) and
+        recognise=lambda s: reads_clips(s) and
         'layers.0.blocks.0.attn.relative_position_bias_table' in s,
         rules=VIDEO_SWIN,
         finish=_name_last_norm,

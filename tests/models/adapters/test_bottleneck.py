@@ -103,6 +103,31 @@ def test_initialisation():
     assert sum(p.numel() for p in Bottleneck(1024).parameters()) == 263_296
 
 
+@pytest.mark.parametrize('init, bound, std, up', [
+    ('kaiming_normal', None, (2 / 512)**0.5, 0.),
+    ('kaiming_uniform', 512**-0.5, (1 / 3 / 512)**0.5, 0.),
+    ('trunc_normal', None, 0.02, 0.02),
+])
+def test_initialisation_of_the_releases(init, bound, std, up):
+    """AdaptFormer's and DualPath's code; on videos ``up`` is drawn as well."""
+    module = Bottleneck(512, 128, init=init)
+    assert module.down.weight.std().item() == pytest.approx(std, rel=0.02)
+    if bound:
+        largest = module.down.weight.abs().max().item()
+        assert 0.99 * bound < largest <= bound
+    assert module.up.weight.std().item() == pytest.approx(up, rel=0.02)
+    assert not any(layer.bias.any() for layer in (module.down, module.up))
+
+
+@pytest.mark.parametrize('init, message', [
+    ('xavier', "init='xavier' is none of kaiming_normal, kaiming_uniform"),
+    (None, 'Bottleneck: init=None must be str'),
+])
+def test_an_unknown_initialisation(init, message):
+    with pytest.raises(ValueError, match=message):
+        Bottleneck(48, init=init)
+
+
 def test_a_bottleneck_has_a_width():
     with pytest.raises(ValueError, match='width=0'):
         Bottleneck(48, 0)

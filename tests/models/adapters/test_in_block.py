@@ -1,4 +1,6 @@
 """Adapters in a whole block of a ViT against their equations."""
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -53,7 +55,7 @@ def blocks(tiny_clip):
     return bare.layers[1], adapted
 
 
-@pytest.mark.parametrize('site', ['mlp', 'residual_mlp'])
+@pytest.mark.parametrize('site', ['mlp', 'norm_mlp', 'residual_mlp'])
 def test_adaptformer(blocks, site):
     """Eq. 4, and the release, whose adapter reads z instead of LN z."""
     bare, adapted = blocks
@@ -64,7 +66,7 @@ def test_adaptformer(blocks, site):
             width=6,
             scale=S,
             act_cfg=dict(type='ReLU')))
-    wrapper = block.ffn.layers if site == 'mlp' else block.ffn
+    wrapper = block.ffn if site == 'residual_mlp' else block.ffn.layers
     h = torch.randn(2, 17, 48, dtype=torch.float64)
     z = h + attention(layer_norm(h, bare.ln1), bare.attn)
     reads = layer_norm(z, bare.ln2) if site == 'mlp' else z
@@ -111,6 +113,118 @@ def test_the_residual_stream_is_opened_once(blocks):
     expected = z + mlp(layer_norm(z, bare.ln2), bare.ffn) + sum(
         bottleneck(z, a, F.gelu)
         for a in (block.ffn.adapter, block.ffn.base.adapter))
+    torch.testing.assert_close(block(h), expected)
+
+
+SWIN = dict(embed_dims=24, depths=[2, 2], num_heads=[2, 4])
+# Config, what it reads, and the norm in front of a block's MLP.
+STREAMS = dict(
+    vit=(dict(
+        type='mmpretrain.VisionTransformer',
+        arch=dict(
+            embed_dims=48, num_layers=2, num_heads=4, feedforward_channels=96),
+        img_size=32,
+        patch_size=8,
+        layer_scale_init_value=0.5), (2, 3, 32, 32), 'ln2'),
+    swin=(dict(
+        type='mmpretrain.SwinTransformer',
+        arch=SWIN,
+        img_size=32,
+        patch_size=2,
+        window_size=4,
+        out_indices=(1, )), (2, 3, 32, 32), 'norm2'),
+    video_swin=(dict(
+        type='SwinTransformer3D',
+        arch=SWIN,
+        patch_size=(2, 4, 4),
+        window_size=(2, 4, 4),
+        pretrained2d=False,
+        out_indices=(1, )), (2, 3, 4, 32, 32), 'norm2'),
+    videomae=(dict(
+        type='mmaction.VisionTransformer',
+        img_size=32,
+        patch_size=8,
+        embed_dims=48,
+        depth=2,
+        num_heads=4,
+        mlp_ratio=2,
+        num_frames=4), (2, 3, 4, 32, 32), 'norm2'),
+    dualformer=(dict(
+        type='DualFormer',
+        arch=dict(embed_dims=16, num_heads=2, depths=(2, 2)),
+        window=(2, 4, 4),
+        fine_sizes=((2, 2, 2), (2, 2, 2)),
+        coarse_kernels=(None, None)), (2, 3, 8, 32, 32), 'norm2'))
+
+
+@pytest.mark.parametrize('kind', STREAMS)
+@torch.no_grad()
+def test_the_stream_in_front_of_the_mlp(kind):
+    """``norm_mlp``: z + MLP(LN z) + Adapter(z), whatever the block is."""
+    cfg, shape, norm = STREAMS[kind]
+    bare = MODELS.build(cfg)
+    bare.init_weights()
+    network = copy.deepcopy(bare)
+    inject(network, [dict(type='ParallelAdapter', site='norm_mlp', width=6)])
+    adapters = [m.adapter for m in network.modules() if hasattr(m, 'adapter')]
+    spots = locate(bare, 'norm_mlp')
+    assert len(spots) == len(adapters) > 1
+    streams = {}
+    for spot, adapter in zip(spots, adapters):
+        torch.nn.init.normal_(adapter.up.weight)
+
+        def see(norm, inputs, block=spot.block):
+            streams[block] = inputs[0]
+
+        def add(block, inputs, output, adapter=adapter):
+            return output + bottleneck(streams[block], adapter, F.gelu)
+
+        getattr(spot.block, norm).register_forward_pre_hook(see)
+        spot.block.register_forward_hook(add)
+    for net in (bare, network):
+        net.train(False)
+    x = torch.randn(shape)
+    out, wanted = ([y] if torch.is_tensor(y) else y
+                   for y in (network(x), bare(x)))
+    torch.testing.assert_close(out[-1], wanted[-1], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize('sites', [('norm_mlp', 'mlp'),
+                                   ('norm_mlp', 'residual_mlp'),
+                                   ('residual_mlp', 'norm_mlp')])
+def test_one_norm_belongs_to_one_site(blocks, sites):
+    """Otherwise an adapter would read what its site does not say."""
+    _, adapted = blocks
+    with pytest.raises(ValueError, match=f'{sites[1]}.*the norm in front'):
+        adapted(*(dict(type='ParallelAdapter', site=s, width=6)
+                  for s in sites))
+
+
+def test_the_stream_first_where_it_holds_the_rest(blocks):
+    """``residual_mlp`` holds the MLP, which still reads LN z."""
+    bare, adapted = blocks
+    block = adapted(*(dict(type='ParallelAdapter', site=s, width=6)
+                      for s in ('residual_mlp', 'mlp')))
+    h = torch.randn(2, 17, 48, dtype=torch.float64)
+    z = h + attention(layer_norm(h, bare.ln1), bare.attn)
+    y = layer_norm(z, bare.ln2)
+    inner = block.ffn.base.branch.layers
+    expected = z + mlp(y, bare.ffn) + bottleneck(
+        y, inner.adapter, F.gelu) + bottleneck(z, block.ffn.adapter, F.gelu)
+    torch.testing.assert_close(block(h), expected)
+
+
+def test_normalised_tokens_first(blocks):
+    bare, adapted = blocks
+    block = adapted(*(dict(type='ParallelAdapter', site=s, width=6)
+                      for s in ('mlp', 'norm_mlp')))
+    h = torch.randn(2, 17, 48, dtype=torch.float64)
+    z = h + attention(layer_norm(h, bare.ln1), bare.attn)
+    outer = block.ffn.layers
+    inner = outer.base.branch
+    y = layer_norm(z, bare.ln2)
+    expected = z + mlp(y, bare.ffn) + bottleneck(
+        y, inner.adapter, F.gelu) + bottleneck(z, outer.adapter, F.gelu)
     torch.testing.assert_close(block(h), expected)
 
 

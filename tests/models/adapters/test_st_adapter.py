@@ -4,7 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmdualpath.models.adapters import ParallelSTAdapter, Site, STAdapter
+from mmaction.registry import MODELS
+
+from mmdualpath.models.adapters import (FrameMean, ParallelSTAdapter, Site,
+                                        STAdapter)
 
 B, T, C, WIDTH = 2, 5, 8, 6
 
@@ -78,6 +81,47 @@ def test_kernel_in_space():
         y, a.conv.weight[:, :, 1], a.conv.bias, padding=1, groups=WIDTH)
     expected = z + y.flatten(2).mT @ a.up.weight.T + a.up.bias
     torch.testing.assert_close(st(z), expected)
+
+
+def test_mean_over_frames():
+    mean = FrameMean(nn.Tanh(), Site('block', C, 0, 1, 1), num_frames=T)
+    z = clips(11)
+    out = mean(z).unflatten(0, (B, T))
+    for t in range(T):
+        expected = sum(z[u::T].tanh() for u in range(T)) / T
+        torch.testing.assert_close(out[:, t], expected)
+
+
+def test_mean_over_frames_comes_before_the_norm(tiny_clip):
+    """The release's order; the classifier's own mean adds nothing to it."""
+    last = dict(site='residual_mlp', blocks=[-1], num_frames=2)
+    model = MODELS.build(
+        dict(
+            type='AdaptedBackbone',
+            backbone=tiny_clip,
+            adapters=[dict(type='FrameMean', **last)])).eval()
+    plain = MODELS.build(
+        dict(type='AdaptedBackbone', backbone=tiny_clip)).eval()
+    raw = []
+    plain.base.layers[-1].register_forward_hook(
+        lambda module, inputs, output: raw.append(output[:, 0]))
+    images = torch.randn(4, 3, 32, 32)
+    with torch.no_grad():
+        ours, theirs = model(images), plain(images)
+        mean = raw[0].unflatten(0, (2, 2)).mean(1)
+        wanted = plain.base.ln1(mean) @ plain.base.proj
+    torch.testing.assert_close(ours[0::2], wanted)
+    torch.testing.assert_close(ours[1::2], wanted)
+    after = theirs.unflatten(0, (2, 2)).mean(1)
+    assert not torch.allclose(after, wanted, atol=1e-3)
+
+
+def test_mean_needs_frames():
+    with pytest.raises(ValueError, match='FrameMean.*a row is a clip'):
+        FrameMean(nn.Identity(), Site('block', C, row='clip'), num_frames=T)
+    mean = FrameMean(nn.Identity(), Site('block', C), num_frames=T)
+    with pytest.raises(ValueError, match='num_frames=5'):
+        mean(torch.randn(B * T + 1, 4, C))
 
 
 def test_half_the_channels_by_default_of_none():

@@ -141,11 +141,16 @@ def videomae(s: dict,
     return x
 
 
-def swin(s: dict, images: Tensor, depths: tuple, heads: tuple,
-         window: tuple) -> Tensor:
+def swin(s: dict,
+         images: Tensor,
+         depths: tuple,
+         heads: tuple,
+         window: tuple,
+         patt: tuple = ()) -> Tensor:
     """Swin and Video Swin: every token against every token, then masked.
 
-    ``(B, 3, [T,] H, W) -> (B, [T,] h, w, C)``.
+    ``(B, 3, [T,] H, W) -> (B, [T,] h, w, C)``. ``patt`` names the two layers
+    that V-PETL has in an attention, beside AdaptFormer's adapter of the MLP.
     """
     weight = s['patch_embed.proj.weight']
     conv = F.conv3d if weight.dim() == 5 else F.conv2d
@@ -159,7 +164,8 @@ def swin(s: dict, images: Tensor, depths: tuple, heads: tuple,
                 f'layers.{i}.blocks.{j}.',
                 heads[i],
                 window,
-                shifted=j % 2 == 1)
+                shifted=j % 2 == 1,
+                patt=patt)
         if i < len(depths) - 1:
             x = torch.cat([
                 x[..., row::2, column::2, :]
@@ -170,8 +176,13 @@ def swin(s: dict, images: Tensor, depths: tuple, heads: tuple,
     return norm(x, s, 'norm', 1e-5)
 
 
-def _swin_block(x: Tensor, s: dict, block: str, heads: int, window: tuple,
-                shifted: bool) -> Tensor:
+def _swin_block(x: Tensor,
+                s: dict,
+                block: str,
+                heads: int,
+                window: tuple,
+                shifted: bool,
+                patt: tuple = ()) -> Tensor:
     sizes = x.shape[1:-1]
     table = s[block + 'attn.relative_position_bias_table'].T.unflatten(
         1, [2 * w - 1 for w in window])
@@ -188,11 +199,18 @@ def _swin_block(x: Tensor, s: dict, block: str, heads: int, window: tuple,
         index.append(offset.clamp(0, 2 * extent - 2))
     bias = table[tuple(index)].masked_fill(~same, -torch.inf)
     tokens = x.flatten(1, -2)
-    q, k, v = linear(
-        norm(tokens, s, block + 'norm1', 1e-5), s,
-        block + 'attn.qkv').chunk(3, -1)
+    y = norm(tokens, s, block + 'norm1', 1e-5)
+    q, k, v = linear(y, s, block + 'attn.qkv').chunk(3, -1)
+    if patt:
+        down, up = (f'{block}attn.{layer}' for layer in patt)
+        added = 0.8 * linear(linear(y, s, down).tanh(), s, up)
+        k, v = (t + a for t, a in zip((k, v), added.chunk(2, -1)))
     tokens = tokens + linear(
         attention(q, k, v, heads, bias), s, block + 'attn.proj')
-    y = linear(norm(tokens, s, block + 'norm2', 1e-5), s, block + 'mlp.fc1')
+    z = norm(tokens, s, block + 'norm2', 1e-5)
+    y = linear(z, s, block + 'mlp.fc1')
     tokens = tokens + linear(F.gelu(y), s, block + 'mlp.fc2')
+    if patt:
+        y = linear(z, s, block + 'adaptmlp.down_proj').relu()
+        tokens = tokens + 0.1 * linear(y, s, block + 'adaptmlp.up_proj')
     return tokens.unflatten(1, sizes)

@@ -1,4 +1,5 @@
 """Files are read without running what is in them."""
+import argparse
 import functools
 import http.server
 import os
@@ -56,6 +57,21 @@ def test_a_hostile_pickle_does_not_run(read, hostile):
     path, trace = hostile
     with pytest.raises(ValueError, match=f'is refused: .*{SWITCH}=1'):
         read(path)
+    assert not trace.exists()
+
+
+def test_options_beside_weights(tmp_path):
+    """MAE and what follows it save theirs; nothing else comes with them."""
+    options = argparse.Namespace(blr=0.1, output_dir='out', lr=None)
+    torch.save(
+        dict(model=dict(w=torch.ones(2)), args=options), tmp_path / 'a.pth')
+    assert read_file(tmp_path / 'a.pth')['args'] == options
+    trace = tmp_path / 'trace'
+    options.hook = Hostile(trace)
+    torch.save(
+        dict(model=dict(w=torch.ones(2)), args=options), tmp_path / 'b.pth')
+    with pytest.raises(ValueError, match=f'is refused: .*{SWITCH}=1'):
+        read_file(tmp_path / 'b.pth')
     assert not trace.exists()
 
 
