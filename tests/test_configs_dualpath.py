@@ -13,6 +13,7 @@ from mmengine.optim import build_optim_wrapper
 
 from mmdualpath.analysis.complexity import count_params
 from mmdualpath.analysis.structure import build_structure
+from mmdualpath.models.adapters import Bottleneck
 
 tool = load_tool('results_table.py')
 NAMES = sorted(
@@ -100,16 +101,15 @@ def test_recipe(name):
     assert bool(cfg.optim_wrapper.paramwise_cfg) == ('dump' not in name)
 
     train, test = steps(cfg, 'train'), steps(cfg, 'test')
-    augment = train.get('ClipAugment', {}).get('transforms', [])
+    augment = train['ClipAugment'].transforms
+    assert augment == cfg.augment
     assert [t.p for t in augment
             if t.type == 'RandomErasing'] == ERASING.get(data, [])
     if not name.startswith('pilot-mild'):
-        applied = [s for s in cfg.train_pipeline if s.type == 'RandomApply']
-        assert [s.prob for s in applied] == [0.5, 0.5]
-        for step in applied:
-            operation, = step.transforms[0].transforms
-            assert operation == dict(
-                type='RandAugment', num_ops=1, magnitude=30)
+        operation = dict(type='RandAugment', num_ops=1, magnitude=30)
+        assert [
+            t for t in augment if t.type == 'RandomApply'
+        ] == 2 * [dict(type='RandomApply', p=0.5, transforms=[operation])]
         assert train['RandomResizedCrop'].area_range == (0.08, 1.0)
     assert ('Flip' in train) == (data != 'ssv2')
     crops = 3 if 'ThreeCrop' in test else 1
@@ -254,6 +254,12 @@ def test_positions_of_a_family_at_every_patch(family, data):
         ])
         np.testing.assert_allclose(added[0], expected, atol=2e-5)
 
+    within = {  # where Kaiming-uniform ends and Kaiming-normal does not
+        m.down.weight.abs().max().item() <= dims**-.5
+        for m in backbone.modules() if isinstance(m, Bottleneck)
+    }
+    assert within == {'dump' in family}
+
     own = temporal.pos_embed
     assert own.requires_grad == (embedding in ('trained', 'fresh'))
     if embedding == 'zero':
@@ -303,6 +309,22 @@ def test_a_pilot_changes_one_thing():
         'pilot-rate': {'auto_scale_lr'},
         'pilot-mild': {'train_pipeline'}
     }
+
+
+def test_augmentation_moves_to_the_device(tmp_path):
+    """The override that docs/data.md shows."""
+    page = (CONFIGS.parent / 'docs/data.md').read_text()
+    block = re.search(r"```python\n(_base_ = \['configs/dualpath.*?)```", page,
+                      re.S).group(1)
+    path = tmp_path / 'mine.py'
+    path.write_text(block.replace("'configs/", f"'{CONFIGS}/"))
+    cfg, stock = Config.fromfile(path), load('dualpath_vitb_ssv2')
+    gone = [s for s in stock.train_pipeline if s not in cfg.train_pipeline]
+    assert [s.type for s in gone] == ['ClipAugment']
+    assert cfg.train_dataloader.dataset.pipeline == cfg.train_pipeline
+    assert cfg.model.data_preprocessor.augment == gone[0].transforms
+    preprocessor = MODELS.build(shrink(cfg).model.data_preprocessor)
+    preprocessor(pseudo_collate([views_of(cfg, 'train')]), training=True)
 
 
 PAGE = (CONFIGS.parent / 'docs/recipes.md').read_text()

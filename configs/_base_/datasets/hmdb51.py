@@ -4,11 +4,10 @@
 # mean over all: tools/train_hmdb51.sh.
 _base_ = ['./video.py']
 
-erase = dict(
-    type='ClipAugment', transforms=[dict(type='RandomErasing', p=0.5)])
+augment = [*_base_.rand_augment, dict(type='RandomErasing', p=0.5)]
 train_steps = [
     _base_.decode_video, *_base_.random_crop, _base_.flip,
-    *_base_.rand_augment, erase
+    dict(type='ClipAugment', transforms=augment)
 ]
 val_steps = [_base_.decode_video, *_base_.center_crop]
 test_steps = [_base_.decode_video, *_base_.three_crops]

@@ -2,8 +2,10 @@
 # 8); RandAugment (Table A1). Tests read 3 clips x 1 crop.
 _base_ = ['./video.py']
 
+augment = _base_.rand_augment
 train_steps = [
-    _base_.decode_video, *_base_.random_crop, _base_.flip, *_base_.rand_augment
+    _base_.decode_video, *_base_.random_crop, _base_.flip,
+    dict(type='ClipAugment', transforms=augment)
 ]
 val_steps = [_base_.decode_video, *_base_.center_crop]
 test_steps = [_base_.decode_video, *_base_.center_crop]

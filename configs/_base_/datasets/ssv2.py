@@ -4,10 +4,10 @@
 # crops.
 _base_ = ['./video.py']
 
-erase = dict(
-    type='ClipAugment', transforms=[dict(type='RandomErasing', p=0.1)])
+augment = [*_base_.rand_augment, dict(type='RandomErasing', p=0.1)]
 train_steps = [
-    _base_.decode_video, *_base_.random_crop, *_base_.rand_augment, erase
+    _base_.decode_video, *_base_.random_crop,
+    dict(type='ClipAugment', transforms=augment)
 ]
 val_steps = [_base_.decode_video, *_base_.center_crop]
 test_steps = [_base_.decode_video, *_base_.three_crops]

@@ -2,8 +2,8 @@
 # it is augmented, and the loaders. A data set, and each variant of it by clip
 # length or layout, puts its pipelines together from these pieces:
 #   [open_video, SAMPLING, decode_video, ..., *pack_clip]
-open_video = dict(type='DecordInit')
-decode_video = dict(type='DecordDecode')
+open_video = dict(type='VideoInit')
+decode_video = dict(type='VideoDecode')
 pack_clip = [
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs')
@@ -37,12 +37,8 @@ flip = dict(type='Flip', flip_ratio=0.5)
 rand_augment = 2 * [
     dict(
         type='RandomApply',
-        prob=0.5,
-        transforms=[
-            dict(
-                type='ClipAugment',
-                transforms=[dict(type='RandAugment', num_ops=1, magnitude=30)])
-        ])
+        p=0.5,
+        transforms=[dict(type='RandAugment', num_ops=1, magnitude=30)])
 ]
 
 # Videos are listed as "path label" lines. Up to 1 % of them may be unreadable
