@@ -1,8 +1,8 @@
 # DualPath as the authors' dump builds it: one class token for both paths, a
 # fresh random embedding of all N + 1 positions trained in the temporal path,
 # and to it added a 1-D sinusoid of the frame's number from 1 on, the class
-# token's number being 0; no inner skip; Kaiming-uniform down projections. Frames are normalised by ImageNet's
-# mean and deviation, not by CLIP's.
+# token's number being 0; no inner skip; Kaiming-uniform down projections.
+# Frames are normalised by ImageNet's mean and deviation, not by CLIP's.
 # The dump's adapters are 192 wide (dualpath-dump-192_*; the paper says 128),
 # and its blocks have the fifth adapter on every data set.
 _base_ = ['./dualpath_vitb.py']
