@@ -1,12 +1,16 @@
 # bash tools/dist_train.sh configs/dualpath-grid2_vitb_ssv2.py 8
-# DualPath, CLIP ViT-B/16, SSv2, 64 frames in 16 framesets of 2 x 2 frames.
+# DualPath, CLIP ViT-B/16, SSv2, 64 frames in 16 framesets of 2 x 2 frames, 1 x
+# 3 views.
 # paper: 66.4 top-1 (Table 5)
-_base_ = ['./dualpath_vitb_ssv2.py']
+_base_ = [
+    '_base_/models/dualpath_vitb.py', '_base_/datasets/ssv2_64f.py',
+    '_base_/schedules/dualpath_ssv2.py', '_base_/default_runtime.py'
+]
 
-clip = dict(clip_len=64)
-_base_.train_dataloader.dataset.pipeline[1].update(clip)
-_base_.val_dataloader.dataset.pipeline[1].update(clip)
-_base_.test_dataloader.dataset.pipeline[1].update(clip)
-_base_.model.backbone.temporal.adapters[0].update(
-    num_framesets=16, grid=(2, 2))
-model = dict(data_preprocessor=dict(grid=(2, 2)))
+grid = (2, 2)
+model = dict(
+    backbone=dict(
+        temporal=dict(
+            adapters=dict(positions=dict(num_framesets=16, grid=grid)))),
+    cls_head=dict(num_classes=174),
+    data_preprocessor=dict(grid=grid))

@@ -1,10 +1,13 @@
 # bash tools/dist_train.sh configs/dualpath-tg2_vitl_k400.py 8
 # DualPath, CLIP ViT-L/14, Kinetics-400, 32 frames in 2 framesets, 3 x 1 views.
 # paper: 87.7 top-1 (Table 1)
-_base_ = ['./dualpath_vitl_k400.py']
+_base_ = [
+    '_base_/models/dualpath_vitl.py', '_base_/datasets/k400_32f.py',
+    '_base_/schedules/dualpath_k400.py', '_base_/default_runtime.py'
+]
 
-clip = dict(clip_len=32, frame_interval=2)
-_base_.train_dataloader.dataset.pipeline[1].update(clip)
-_base_.val_dataloader.dataset.pipeline[1].update(clip)
-_base_.test_dataloader.dataset.pipeline[1].update(clip)
-_base_.model.backbone.temporal.adapters[0].num_framesets = 2
+model = dict(
+    backbone=dict(
+        temporal=dict(
+            adapters=dict(positions=dict(num_framesets=2), pre_attn=None))),
+    cls_head=dict(num_classes=400))

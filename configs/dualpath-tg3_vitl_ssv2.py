@@ -1,10 +1,13 @@
 # bash tools/dist_train.sh configs/dualpath-tg3_vitl_ssv2.py 8
 # DualPath, CLIP ViT-L/14, SSv2, 48 frames in 3 framesets, 1 x 3 views.
 # paper: 72.2 top-1 (Table 2)
-_base_ = ['./dualpath_vitl_ssv2.py']
+# The spatial path reads every 6th of them.
+_base_ = [
+    '_base_/models/dualpath_vitl.py', '_base_/datasets/ssv2_48f.py',
+    '_base_/schedules/dualpath_ssv2.py', '_base_/default_runtime.py'
+]
 
-clip = dict(clip_len=48)
-_base_.train_dataloader.dataset.pipeline[1].update(clip)
-_base_.val_dataloader.dataset.pipeline[1].update(clip)
-_base_.test_dataloader.dataset.pipeline[1].update(clip)
-_base_.model.backbone.temporal.adapters[0].num_framesets = 3
+model = dict(
+    backbone=dict(
+        temporal=dict(adapters=dict(positions=dict(num_framesets=3)))),
+    cls_head=dict(num_classes=174))

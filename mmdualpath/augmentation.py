@@ -4,7 +4,7 @@ torchvision's ``transforms.v2`` draws its parameters once for a whole video
 tensor. On the CPU some of its operations on bytes are slow: ``Clip`` is a
 video for which they are computed in another way, with the same result.
 """
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -20,24 +20,29 @@ def build_augmentation(transforms: Sequence[dict]) -> v2.Compose:
 
     Args:
         transforms: One dict per transform, ``type`` being its name and the
-            rest its arguments. An interpolation may be given by name.
+            rest its arguments. An interpolation may be given by name, and
+            what has ``transforms`` of its own, such as ``RandomApply``, holds
+            dicts again.
 
     Raises:
         ValueError: If torchvision has no transform of that name.
     """
-    built = []
-    for cfg in transforms:
-        cfg = dict(cfg)
-        name = cfg.pop('type', None)
-        transform = getattr(v2, str(name), None)
-        if not (isinstance(transform, type)
-                and issubclass(transform, v2.Transform)):
-            raise ValueError(f'type={name!r} is no transform of '
-                             'torchvision.transforms.v2.')
-        if isinstance(cfg.get('interpolation'), str):
-            cfg['interpolation'] = InterpolationMode(cfg['interpolation'])
-        built.append(transform(**cfg))
-    return v2.Compose(built)
+    return v2.Compose([_build(cfg) for cfg in transforms])
+
+
+def _build(cfg: Mapping[str, Any]) -> v2.Transform:
+    cfg = dict(cfg)
+    name = cfg.pop('type', None)
+    transform = getattr(v2, str(name), None)
+    if not (isinstance(transform, type)
+            and issubclass(transform, v2.Transform)):
+        raise ValueError(f'type={name!r} is no transform of '
+                         'torchvision.transforms.v2.')
+    if isinstance(cfg.get('interpolation'), str):
+        cfg['interpolation'] = InterpolationMode(cfg['interpolation'])
+    if 'transforms' in cfg:
+        cfg['transforms'] = [_build(inner) for inner in cfg['transforms']]
+    return transform(**cfg)
 
 
 def augment_batch(clips: Tensor, augmentation: v2.Compose) -> Tensor:

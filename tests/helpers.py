@@ -11,6 +11,12 @@ CONFIGS = ROOT / 'configs'
 PIXELS = 64
 
 
+def config(name: str) -> Path:
+    """Path of a shipped config by its name, whatever its folder."""
+    path, = CONFIGS.rglob(f'{name}.py')
+    return path
+
+
 def load_tool(path: str) -> ModuleType:
     """Import a script of ``tools/`` as a module.
 
@@ -48,8 +54,8 @@ def shrink(cfg: Config) -> Config:
         view = cfg.model.backbone.get(path)
         if view is not None:
             paths += 1
-            for adapter in view.adapters:
-                if 'width' in adapter:
+            for adapter in view.adapters.values():
+                if adapter and 'width' in adapter:
                     adapter['width'] = 8
     cfg.model.cls_head.in_channels = paths * features
     cfg.model.cls_head.hidden_channels = 16

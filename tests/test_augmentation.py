@@ -56,6 +56,31 @@ def test_the_same_result(name, size):
         operation(video.transpose(-1, -2).contiguous()))
 
 
+def test_transforms_inside_others():
+    """Each with a probability of its own, drawn as torchvision draws it."""
+    rotate = dict(type='RandomRotation', degrees=20)
+    augment = build_augmentation(
+        2 * [dict(type='RandomApply', p=0.5, transforms=[rotate])])
+    expected = v2.Compose([
+        v2.RandomApply([v2.RandomRotation(20)], p=0.5),
+        v2.RandomApply([v2.RandomRotation(20)], p=0.5)
+    ])
+    video = tv_tensors.Video(
+        torch.randint(0, 256, (2, 3, 20, 20), dtype=torch.uint8))
+    same = 0
+    for seed in range(40):
+        results = []
+        for transform in (augment, expected):
+            torch.manual_seed(seed)
+            results.append(transform(video))
+        assert torch.equal(*results)
+        same += torch.equal(results[0], video)
+    assert 3 < same < 20  # a quarter of them
+    with pytest.raises(ValueError, match="'RandomRotate' is no transform"):
+        build_augmentation(
+            [dict(type='RandomApply', transforms=[dict(type='RandomRotate')])])
+
+
 def test_whole_recipes():
     """Every operation of RandAugment, and what else a recipe holds."""
     augment = build_augmentation([

@@ -15,7 +15,7 @@ from tiny_training import make_config, write_videos
 from mmdualpath import __version__
 
 ROOT = Path(__file__).parents[1]
-METAFILES = sorted((ROOT / 'configs' / 'metafiles').glob('*.yml'))
+METAFILES = sorted((ROOT / 'configs').rglob('metafile.yml'))
 
 
 def left_out(folder: str, names: list) -> set:
@@ -84,8 +84,9 @@ def site(wheel, tmp_path_factory):
 def test_installed_wheel_trains(site, tmp_path):
     """Its tools run a config of the user's, far from the checkout."""
     installed = site / 'mmdualpath' / '.mim'
-    for config in (installed / 'configs').glob('*.py'):
-        assert Config.fromfile(config).model
+    for config in (installed / 'configs').rglob('*.py'):
+        if '_base_' not in config.parts:
+            assert Config.fromfile(config).model
 
     here = tmp_path / 'here'
     here.mkdir()
@@ -148,21 +149,24 @@ def test_every_config_is_in_a_metafile():
         for model in yaml.safe_load(metafile.read_text())['Models']
     ]
     configs = {
-        f'configs/{p.name}'
-        for p in (ROOT / 'configs').glob('*.py')
-        if not p.name.startswith('pretrain_')
+        str(p.relative_to(ROOT))
+        for p in (ROOT / 'configs').rglob('*.py')
+        if '_base_' not in p.relative_to(ROOT).parts
+        and not p.name.startswith('pretrain_')
     }
     assert sorted(listed) == sorted(configs)
 
 
-@pytest.mark.parametrize('metafile', METAFILES, ids=lambda p: p.stem)
+@pytest.mark.parametrize('metafile', METAFILES, ids=lambda p: p.parent.name)
 def test_metafile(metafile):
     """Configs exist, have the name they go by, and belong to a collection."""
     content = yaml.safe_load(metafile.read_text())
     collections = {c['Name'] for c in content['Collections']}
+    assert all((ROOT / c['README']).is_file() for c in content['Collections'])
     names = [m['Name'] for m in content['Models']]
     assert len(names) == len(set(names))
     for model in content['Models']:
+        assert (ROOT / model['Config']).parent == metafile.parent
         assert (ROOT / model['Config']).is_file()
         assert Path(model['Config']).stem == model['Name']
         assert model['In Collection'] in collections

@@ -2,7 +2,8 @@
 
     python tools/complexity.py configs/dualpath_vitb_ssv2.py
     python tools/complexity.py configs/dualpath_vitb_*.py --json
-    python tools/complexity.py --table
+    python tools/complexity.py --table                  # all of DualPath
+    python tools/complexity.py --table configs/st_adapter/*.py
 
 Multiply-adds are those of matrix products, convolutions and attention, found
 by running one view of the test pipeline on tensors without memory. They are
@@ -16,9 +17,11 @@ prints 642. Both are shown; neither is fitted to the other.
 import argparse
 import json
 from pathlib import Path
+from typing import Dict, Tuple
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from results_table import CONFIGS, rows
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -28,47 +31,25 @@ from mmdualpath.analysis.complexity import (count_macs, count_params,
 from mmdualpath.analysis.structure import build_structure
 from mmdualpath.apis.programs import program
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
 
-# GFLOPs of the paper, all test views: Tables 1, 2, 5, A2 and A4.
-PAPER_GFLOPS = {
-    'dualpath-tg2_vitb_k400': 710,
-    'dualpath-tg2_vitl_k400': 1868,
-    'dualpath_vitb_ssv2': 642,
-    'dualpath-tg2_vitb_ssv2': 716,
-    'dualpath-tg3_vitb_ssv2': 791,
-    'dualpath_vitl_ssv2': 1713,
-    'dualpath-tg2_vitl_ssv2': 1932,
-    'dualpath-tg3_vitl_ssv2': 2151,
-    'dualpath-spatial_vitb_ssv2': 1016,
-    'dualpath-temporal_vitb_ssv2': 134,
-    'dualpath-ts12_vitb_ssv2': 896,
-    'dualpath-ts16_vitb_ssv2': 1150,
-    'dualpath-grid2_vitb_ssv2': 1752,
-    'dualpath-grid4_vitb_ssv2': 864,
-    'dualpath-grid8_vitb_ssv2': 642,
-    'dualpath-frameset448_vitb_ssv2': 846,
-    'dualpath-frameset896_vitb_ssv2': 1694,
-    'dualpath_vitb_hmdb51': 612,
-    'dualpath-frameset448_vitb_hmdb51': 816,
-    'dualpath-frameset896_vitb_hmdb51': 1632,
-    'dualpath-tg3_vitb_hmdb51': 778,
-    'dualpath_vitb-in21k_ssv2': 642,
-    'dualpath_swinb_ssv2': 287,
-}
-# Millions of parameters of the paper, trainable / total.
-PAPER_PARAMS = {
-    'vitb_k400': '10 / 96',
-    'vitl_k400': '27 / 330',
-    'vitb_ssv2': '13 / 99',
-    'vitl_ssv2': '33 / 336',
-    'vitb_hmdb51': '10 / -',
-    'vitb_diving48': '10 / -',
-    'vitb-in21k_ssv2': '13 / 99',
-    'vitb-in21k_hmdb51': '13 / 99',
-    'swinb_ssv2': '11 / 97',
-    'swinb_hmdb51': '11 / 97',
-}
+def printed() -> Dict[str, Tuple[str, str]]:
+    """What the papers print of a config: M trainable / total, and GFLOPs."""
+    found: Dict[str, Tuple[Dict, Dict]] = {}
+    for row in rows():
+        if 'config' not in row or row['options']:
+            continue
+        sizes, flops = found.setdefault(row['config'], ({}, {}))
+        if 'trainable' in row:
+            sizes[row['trainable']] = row.get('total',
+                                              sizes.get(row['trainable']))
+        if 'gflops' in row:
+            flops[row['gflops']] = None
+    return {
+        name: (', '.join(f'{trainable} / {total or "-"}'
+                         for trainable, total in sizes.items())
+               or '-', ', '.join(flops) or '-')
+        for name, (sizes, flops) in found.items()
+    }
 
 
 def complexity(path: str) -> dict:
@@ -97,6 +78,8 @@ def show(results: list, paper: bool) -> Table:
     """The results as a table, beside the paper's figures if asked."""
     table = Table('config', 'trainable M', 'total M', 'views', 'GMACs a view',
                   'split of a view', 'GMACs')
+    table.columns[0].overflow = 'fold'  # a name is not cut
+    figures = printed() if paper else {}
     if paper:
         table.add_column('paper: M')
         table.add_column('paper: GFLOPs')
@@ -110,12 +93,7 @@ def show(results: list, paper: bool) -> Table:
             f'{r["macs_per_view"] / 1e9:.2f}', split, f'{r["macs"] / 1e9:.1f}'
         ]
         if paper:
-            plain = r['config'].split('_', 1)[1]
-            row += [
-                PAPER_PARAMS.get(plain, '-') if r['config'].startswith(
-                    ('dualpath_', 'dualpath-tg')) else '-',
-                str(PAPER_GFLOPS.get(r['config'], '-'))
-            ]
+            row += figures.get(r['config'], ('-', '-'))
         table.add_row(*row)
     return table
 
@@ -130,7 +108,7 @@ def main() -> None:
     parser.add_argument(
         '--table',
         action='store_true',
-        help="all DualPath configs beside the paper's figures")
+        help="beside the papers' figures, by default all DualPath configs")
     args = parser.parse_args()
     if not args.configs and not args.table:
         parser.error('give configs, or --table for all of DualPath.')

@@ -23,6 +23,7 @@ import mmdualpath
 from mmdualpath.apis.programs import program
 from mmdualpath.models.weights import read_file, write_checkpoint
 
+CONFIGS = Path(__file__).parents[1] / 'configs'
 # What a checkpoint tells of its training, and what reading it needs.
 KEPT = ('cfg', 'dataset_meta', 'epoch', 'iter', 'seed', 'mmengine_version',
         'mmdualpath_version')
@@ -90,6 +91,7 @@ def entry(config: str, file: Path, url: str,
         ValueError: If a result is of another form.
     """
     meta = read_file(file)['meta']
+    place = next(CONFIGS.rglob(f'{config}.py'), CONFIGS / f'{config}.py')
     metrics: Dict[str, Dict[str, float]] = {}
     for result in results:
         found = re.fullmatch(r'(.+)/(.+)=([\d.]+)', result)
@@ -98,7 +100,7 @@ def entry(config: str, file: Path, url: str,
         metrics.setdefault(found[1], {})[found[2]] = float(found[3])
     model: Dict[str, Any] = dict(
         Name=config,
-        Config=f'configs/{config}.py',
+        Config=str(place.relative_to(CONFIGS.parent)),
         Metadata=dict(Epochs=meta['epoch']) if 'epoch' in meta else {},
         Modality='RGB',
         Results=[

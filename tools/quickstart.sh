@@ -28,23 +28,25 @@ python tools/data/render_digits.py data/digits
 step "2/6 Pretraining a miniature ViT on still images"
 if [ ! -e $pretrain/epoch_6.pth ]; then
     logged $work/pretrain.log python -W ignore "$pretrain_script" \
-        configs/pretrain_vit-mini_digits.py --work-dir $pretrain --resume auto
+        configs/miniature/pretrain_vit-mini_digits.py --work-dir $pretrain \
+        --resume auto
 fi
 
-run() {  # name of a config -> trains (or resumes) and tests it
-    local checkpoint=$work/$1/last_checkpoint
-    logged "$work/$1.train.log" python -W ignore tools/train.py \
-        "configs/$1.py" --work-dir "$work/$1" --resume
-    logged "$work/$1.test.log" python -W ignore tools/test.py \
-        "configs/$1.py" "$(cat "$checkpoint")" --work-dir "$work/$1"
+run() {  # a config -> trains (or resumes) and tests it
+    local name
+    name=$(basename "$1" .py)
+    logged "$work/$name.train.log" python -W ignore tools/train.py \
+        "$1" --work-dir "$work/$name" --resume
+    logged "$work/$name.test.log" python -W ignore tools/test.py \
+        "$1" "$(cat "$work/$name/last_checkpoint")" --work-dir "$work/$name"
 }
 accuracy() { grep -oE 'acc/top1: [0-9.]+' "$work/$1.test.log" | tail -n 1; }
 
 step "3/6 The frozen ViT adapted with DualPath"
-run dualpath_vit-mini_digits
+run configs/dualpath_vit-mini_digits.py
 
 step "4/6 The same without the temporal path"
-run dualpath-spatial_vit-mini_digits
+run configs/miniature/dualpath-spatial_vit-mini_digits.py
 
 step "5/6 A picture of what the temporal path reads"
 python -W ignore tools/browse_framesets.py \

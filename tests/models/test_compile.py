@@ -71,8 +71,8 @@ def test_dualpath(name, recompute, positions):
     cfg = helpers.shrink(Config.fromfile(helpers.CONFIGS / f'{name}.py'))
     cfg.model.backbone.with_cp = recompute
     for view in ('spatial', 'temporal'):
-        for adapter in (cfg.model.backbone.get(view)
-                        or {}).get('adapters', ()):
+        adapters = (cfg.model.backbone.get(view) or {}).get('adapters', {})
+        for adapter in filter(None, adapters.values()):
             adapter.pop('dropout', None)
             if adapter['type'] == 'FramesetPositions':
                 adapter['type'] = positions

@@ -228,7 +228,7 @@ def test_positions_of_the_dump_train_one_embedding_more():
     """(N + 1) x d parameters, of a total that stays as it is."""
     paper, dump = (
         build_structure(Config.fromfile(CONFIGS / f'{name}.py').model)
-        for name in ('dualpath_vitb_ssv2', 'dualpath-frame-index_vitb_ssv2'))
+        for name in ('dualpath_vitb_ssv2', 'dualpath-frame-number_vitb_ssv2'))
     total, trainable = ([
         sum(p.numel() for p in model.parameters() if p.requires_grad or every)
         for model in (paper, dump)

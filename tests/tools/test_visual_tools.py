@@ -10,7 +10,9 @@ import av
 import numpy as np
 import pytest
 import torch
-from helpers import CONFIGS, load_tool, on_rendered_videos, shrink
+from helpers import CONFIGS
+from helpers import config as find
+from helpers import load_tool, on_rendered_videos, shrink
 from matplotlib.collections import LineCollection
 from mmaction.apis import init_recognizer
 from mmengine.config import Config
@@ -249,7 +251,7 @@ def test_attention_of_samples_as_pretrained(made, monkeypatch, tmp_path):
     'config',
     ['dualpath_swinb_ssv2', 'adaptformer_vitb_hmdb51', 'bapat_vswinb_hmdb51'])
 def test_attention_of_other_models(config, made, monkeypatch, tmp_path):
-    cfg = Config.fromfile(CONFIGS / f'{config}.py')
+    cfg = Config.fromfile(find(config))
     if config.startswith('dualpath'):
         shrink(cfg)
     else:

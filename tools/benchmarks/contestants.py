@@ -45,11 +45,11 @@ class Contestant:
 
     def load(self) -> Config:
         """The config, which reads no weights."""
-        path = OURS / f'{self.config}.py'
+        path = next(OURS.rglob(f'{Path(self.config).name}.py'), OURS)
         if '/' in self.config:
             path = STOCK / f'{self.config}.py'
         if not path.is_file():
-            raise ValueError(f'There is no config {path}.')
+            raise ValueError(f'There is no config {self.config}.')
         cfg = Config.fromfile(path)
         init_default_scope(cfg.get('default_scope', 'mmaction'))
         cfg.merge_from_dict(dict(self.options))

@@ -151,7 +151,7 @@ def frames(*adapters: dict,
             in_channels=CHANNELS[backbone],
             topk=(1, ),
             average_clips='prob')
-    cell = Cell('_base_/baselines/vit-mini_digits', backbone, options)
+    cell = Cell('miniature/frames_vit-mini_digits', backbone, options)
     return cell.but(**changes)
 
 

@@ -112,7 +112,7 @@ def pretrain(job: Tuple[str, str]) -> None:
     result = grid.pretrained(name).with_name('result.json')
     if result.exists():
         return
-    cfg = Config.fromfile(CONFIGS / 'pretrain_vit-mini_digits.py')
+    cfg = Config.fromfile(CONFIGS / 'miniature/pretrain_vit-mini_digits.py')
     for split in ('train', 'val', 'test'):
         loader = cfg[f'{split}_dataloader']
         loader.num_workers, loader.persistent_workers = 0, False

@@ -1,7 +1,12 @@
 # DualPath with Swin-B pretrained on ImageNet-21K (Appendix B.1): attention
-# adapters on plain windows only, MLP adapters in every block. Swin has neither
-# class token nor position embedding, so adapters and head are all that trains.
+# adapters on plain windows only, MLP adapters in every block; pre_attn is the
+# fifth of SSv2. Swin has neither class token nor position embedding, so
+# adapters and head are all that trains. What the paper leaves open is decided
+# as in dualpath_vitb.py.
 # The head's width is not in the paper; 256 comes closest to its 11 M.
+adapter = dict(width=128, dropout=0.1)
+serial = dict(skip=False, **adapter)
+grid = (4, 4)
 model = dict(
     type='DualPath',
     backbone=dict(
@@ -15,27 +20,22 @@ model = dict(
                 type='Pretrained',
                 checkpoint='checkpoints/swin_base_patch4_window7_224_22k.pth')
         ),
-        spatial=dict(adapters=[
-            dict(
-                type='ParallelAdapter',
-                site='window_attn',
-                width=128,
-                dropout=0.1),
-            dict(type='ParallelAdapter', site='mlp', width=128, dropout=0.1)
-        ]),
-        temporal=dict(adapters=[
-            dict(
-                type='FramesetPositions',
-                site='stem',
-                num_framesets=1,
-                grid=(4, 4)),
-            dict(
-                type='SerialAdapter',
-                site='window_attn',
-                width=128,
-                dropout=0.1),
-            dict(type='SerialAdapter', site='mlp', width=128, dropout=0.1)
-        ])),
+        spatial=dict(
+            adapters=dict(
+                attn=dict(
+                    type='ParallelAdapter', site='window_attn', **adapter),
+                mlp=dict(type='ParallelAdapter', site='mlp', **adapter))),
+        temporal=dict(
+            adapters=dict(
+                positions=dict(
+                    type='FramesetPositions',
+                    site='stem',
+                    amplitude='match',
+                    num_framesets=1,
+                    grid=grid),
+                pre_attn=dict(type='PreAdapter', site='window_attn', **serial),
+                attn=dict(type='SerialAdapter', site='window_attn', **serial),
+                mlp=dict(type='SerialAdapter', site='mlp', **serial)))),
     cls_head=dict(
         type='MLPHead',
         num_classes=400,
@@ -45,7 +45,7 @@ model = dict(
     data_preprocessor=dict(
         type='DualPathDataPreprocessor',
         num_spatial_frames=8,
-        grid=(4, 4),
+        grid=grid,
         frameset_size=224,
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375]))

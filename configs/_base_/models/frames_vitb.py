@@ -1,6 +1,7 @@
 # One view of CLIP ViT-B/16 on 8 frames, one by one, as the baselines of Sec. 3
 # have it. The method is set by backbone.adapters and backbone.trainable, the
-# classifier by cls_head.type.
+# classifier by cls_head.type. A number of frames other than 8 is the head's as
+# well.
 model = dict(
     type='Recognizer2D',
     backbone=dict(
@@ -12,7 +13,7 @@ model = dict(
             out_dims=None,
             init_cfg=dict(
                 type='Pretrained', checkpoint='checkpoints/ViT-B-16.pt')),
-        adapters=[],
+        adapters=dict(),
         trainable=[]),
     cls_head=dict(
         type='TemporalTransformerHead',

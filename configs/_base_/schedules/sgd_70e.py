@@ -1,8 +1,6 @@
 # V-PETL's recipe (Sec. 2.4): SGD, 0.1 per 256 clips, no weight decay, 70
 # epochs with 10 of warm-up. The momentum is AdaptFormer's.
-max_epochs = 70
-train_cfg = dict(
-    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=5)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=70, val_interval=5)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -18,18 +16,11 @@ auto_scale_lr = dict(enable=False, base_batch_size=base_batch_size)
 
 param_scheduler = [
     dict(
-        type='LinearLR',
-        start_factor=0.01,
-        by_epoch=True,
-        begin=0,
-        end=10,
+        type='LinearLR', start_factor=0.01, end=10,
         convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
-        by_epoch=True,
         begin=10,
-        end=max_epochs,
-        T_max=max_epochs - 10,
         eta_min=0,
         convert_to_iter_based=True)
 ]

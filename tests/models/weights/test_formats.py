@@ -541,7 +541,8 @@ REAL = {
 def test_real_sizes(case):
     """The shipped configs fit what is published."""
     config, build = REAL[case]
-    config = Config.fromfile(ROOT / 'configs' / f'{config}.py')
+    path, = (ROOT / 'configs').rglob(f'{config}.py')
+    config = Config.fromfile(path)
     init_default_scope(config.default_scope)
     cfg = dict(config.model.backbone.backbone)
     cfg.pop('init_cfg')

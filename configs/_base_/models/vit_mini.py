@@ -1,8 +1,0 @@
-# A miniature ViT of 0.3 M parameters that reads 64 pixels in patches of 8.
-backbone = dict(
-    type='mmpretrain.VisionTransformer',
-    arch=dict(
-        embed_dims=64, num_layers=6, num_heads=4, feedforward_channels=256),
-    img_size=64,
-    patch_size=8,
-    out_type='cls_token')

@@ -1,9 +1,0 @@
-# bash tools/dist_train.sh configs/attentive-pooling_vitb_k400.py 8
-# Attentional pooling of all tokens, CLIP ViT-B/16, Kinetics-400, 8 frames, 3
-# x 1 views.
-# paper: 75.3 top-1 (poster)
-_base_ = ['_base_/baselines/vitb_k400.py']
-
-model = dict(
-    backbone=dict(backbone=dict(out_type='raw')),
-    cls_head=dict(type='AttentivePoolingHead'))

@@ -1,6 +1,0 @@
-# bash tools/dist_train.sh configs/bapat-32_vswinb_ssv2.py 4
-# Swin-BAPAT with PATT of width 32, Video Swin-B, SSv2, 8 frames.
-# paper: see Table 2.
-_base_ = ['bapat_vswinb_ssv2.py']
-
-_base_.model.backbone.adapters[0].width = 32

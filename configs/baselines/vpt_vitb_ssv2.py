@@ -1,0 +1,12 @@
+# bash tools/dist_train.sh configs/baselines/vpt_vitb_ssv2.py 8
+# VPT-Deep (Eq. 3), CLIP ViT-B/16, SSv2, 8 frames, 1 x 3 views.
+# paper: 36.2 top-1 (Table 2)
+_base_ = [
+    '../_base_/models/frames_vitb.py', '../_base_/datasets/ssv2_8f_frames.py',
+    '../_base_/schedules/dualpath_ssv2.py', '../_base_/default_runtime.py'
+]
+
+model = dict(
+    backbone=dict(
+        adapters=dict(prompts=dict(type='VPT', site='block', num_prompts=8))),
+    cls_head=dict(num_classes=174))

@@ -1,9 +1,0 @@
-# bash tools/dist_train.sh configs/full_vswinb_hmdb51.py 4
-# Full fine-tuning, Video Swin-B, HMDB51, 8 frames.
-# paper: see Table 2.
-_base_ = [
-    '_base_/models/vswinb.py', '_base_/datasets/hmdb51_8x2.py',
-    '_base_/schedules/sgd_70e.py', '_base_/default_runtime.py'
-]
-
-model = dict(backbone=dict(trainable=['.*']), cls_head=dict(num_classes=51))

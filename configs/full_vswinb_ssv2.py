@@ -1,9 +1,0 @@
-# bash tools/dist_train.sh configs/full_vswinb_ssv2.py 4
-# Full fine-tuning, Video Swin-B, SSv2, 8 frames.
-# paper: see Table 2.
-_base_ = [
-    '_base_/models/vswinb.py', '_base_/datasets/ssv2_8x2.py',
-    '_base_/schedules/sgd_70e.py', '_base_/default_runtime.py'
-]
-
-model = dict(backbone=dict(trainable=['.*']))

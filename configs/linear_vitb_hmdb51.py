@@ -1,6 +1,0 @@
-# bash tools/dist_train.sh configs/linear_vitb_hmdb51.py 8
-# Linear probe, CLIP ViT-B/16, HMDB51, 8 frames, 2 x 3 views.
-# paper: 61.2 top-1, mean of three splits (Table 3)
-_base_ = ['_base_/baselines/vitb_hmdb51.py']
-
-model = dict(cls_head=dict(type='FrameMeanHead'))

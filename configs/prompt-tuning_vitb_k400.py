@@ -1,9 +1,0 @@
-# bash tools/dist_train.sh configs/prompt-tuning_vitb_k400.py 8
-# Prompt tuning: 128 prompts in front of every block, CLIP ViT-B/16,
-# Kinetics-400, 8 frames, 3 x 1 views.
-# paper: 79.3 top-1 (poster)
-_base_ = ['_base_/baselines/vitb_k400.py']
-
-model = dict(
-    backbone=dict(adapters=[dict(type='VPT', site='block', num_prompts=128)]),
-    cls_head=dict(type='FrameMeanHead'))

@@ -1,0 +1,14 @@
+# bash tools/dist_train.sh \
+#     configs/st_adapter/attentive-pooling_vitb-in21k_ssv2.py 8
+# Attentional pooling of all tokens, ViT-B/16 (ImageNet-21K), SSv2, 8 frames, 1
+# x 3 views.
+# paper: 15.1 top-1 (poster)
+_base_ = [
+    '../_base_/models/frames_vitb-in21k.py',
+    '../_base_/datasets/ssv2_8f_frames.py',
+    '../_base_/schedules/dualpath_ssv2.py', '../_base_/default_runtime.py'
+]
+
+model = dict(
+    backbone=dict(backbone=dict(out_type='raw')),
+    cls_head=dict(type='AttentivePoolingHead', num_classes=174))

@@ -1,0 +1,17 @@
+# bash tools/dist_train.sh configs/st_adapter/full-ts_vitb_k400.py 8
+# Full fine-tuning, token shift (SA + TS), CLIP ViT-B/16, Kinetics-400, 8
+# frames, 3 x 1 views.
+# paper: 78.0 top-1 (poster)
+_base_ = [
+    '../_base_/models/frames_vitb.py', '../_base_/datasets/k400_8f_frames.py',
+    '../_base_/schedules/dualpath_k400.py', '../_base_/default_runtime.py'
+]
+
+model = dict(
+    backbone=dict(
+        adapters=dict(shift=dict(type='TokenShift', site='qkv', num_frames=8)),
+        trainable=['.*']),
+    cls_head=dict(num_classes=400))
+
+# Not in the papers.
+optim_wrapper = dict(optimizer=dict(lr=1e-5))

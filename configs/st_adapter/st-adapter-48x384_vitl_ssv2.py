@@ -1,0 +1,24 @@
+# bash tools/dist_train.sh configs/st_adapter/st-adapter-48x384_vitl_ssv2.py 8
+# ST-Adapter before attention and MLP, CLIP ViT-L/14, SSv2, 8 frames, 1 x 3
+# views.
+# paper: no figure, the poster's 2062 GFLOPs fit one adapter a block
+_base_ = [
+    '../_base_/models/frames_vitl.py', '../_base_/datasets/ssv2_8f_frames.py',
+    '../_base_/schedules/dualpath_ssv2.py', '../_base_/default_runtime.py'
+]
+
+num_frames = 8
+model = dict(
+    backbone=dict(
+        adapters=dict(
+            mlp=dict(
+                type='STAdapter',
+                site='residual_mlp',
+                width=384,
+                num_frames=num_frames),
+            attn=dict(
+                type='STAdapter',
+                site='block',
+                width=384,
+                num_frames=num_frames))),
+    cls_head=dict(type='FrameMeanHead', num_classes=174))

@@ -1,0 +1,17 @@
+# bash tools/dist_train.sh configs/vpetl/adaptformer_vswinb_ssv2.py 4
+# AdaptFormer-Swin, Video Swin-B, SSv2, 8 frames.
+# paper: no figure in the text at hand (V-PETL, Table 2)
+_base_ = [
+    '../_base_/models/vswinb.py', '../_base_/datasets/ssv2_8x2.py',
+    '../_base_/schedules/sgd_70e.py', '../_base_/default_runtime.py'
+]
+
+model = dict(
+    backbone=dict(
+        adapters=dict(
+            mlp=dict(
+                type='ParallelAdapter',
+                site='mlp',
+                width=64,
+                act_cfg=dict(type='ReLU'),
+                scale=0.1))))

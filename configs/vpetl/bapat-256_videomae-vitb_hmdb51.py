@@ -1,0 +1,6 @@
+# bash tools/dist_train.sh configs/vpetl/bapat-256_videomae-vitb_hmdb51.py 8
+# ViT-BAPAT with PATT of width 256, VideoMAE ViT-B/16, HMDB51, 16 frames.
+# paper: 57.31 top-1 (V-PETL, Table 5)
+_base_ = ['./bapat_videomae-vitb_hmdb51.py']
+
+model = dict(backbone=dict(adapters=dict(patt=dict(width=256))))

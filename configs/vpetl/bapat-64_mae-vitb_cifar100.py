@@ -1,0 +1,6 @@
+# bash tools/dist_train.sh configs/vpetl/bapat-64_mae-vitb_cifar100.py 8
+# ViT-BAPAT with PATT of width 64, MAE ViT-B/16, CIFAR-100.
+# paper: 86.35 top-1 (V-PETL, Table 5)
+_base_ = ['./bapat_mae-vitb_cifar100.py']
+
+model = dict(backbone=dict(adapters=dict(patt=dict(width=64))))

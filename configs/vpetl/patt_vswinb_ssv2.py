@@ -1,0 +1,13 @@
+# bash tools/dist_train.sh configs/vpetl/patt_vswinb_ssv2.py 4
+# PATT alone (Eq. 9 and 10), Video Swin-B, SSv2, 8 frames.
+# paper: no figure in the text at hand (V-PETL, Table 2)
+_base_ = [
+    '../_base_/models/vswinb.py', '../_base_/datasets/ssv2_8x2.py',
+    '../_base_/schedules/sgd_70e.py', '../_base_/default_runtime.py'
+]
+
+model = dict(
+    backbone=dict(
+        adapters=dict(
+            patt=dict(type='PATT', site='msa', on='kv', width=128,
+                      scale=0.8))))

@@ -1,0 +1,9 @@
+# bash tools/dist_train.sh configs/vpetl/qkv_vswinb_ssv2.py 4
+# Tuning the projections to q, k, v and the FC, Video Swin-B, SSv2, 8 frames.
+# paper: 20.98 M parameters, no accuracy in the text at hand (V-PETL, Table 1)
+_base_ = [
+    '../_base_/models/vswinb.py', '../_base_/datasets/ssv2_8x2.py',
+    '../_base_/schedules/sgd_70e.py', '../_base_/default_runtime.py'
+]
+
+model = dict(backbone=dict(trainable=[r'.*\.qkv\..*']))
