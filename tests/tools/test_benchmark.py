@@ -31,7 +31,8 @@ def tiny(tmp_path, monkeypatch) -> Path:
             contestants.Contestant(
                 config,
                 options={
-                    'model.backbone.temporal.adapters.positions.num_framesets': 5
+                    'model.backbone.temporal.adapters.positions.num_framesets':
+                    5
                 })
         })
     monkeypatch.setitem(results.MATMUL_SIZE, 'cpu', 16)
