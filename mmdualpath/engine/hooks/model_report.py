@@ -169,5 +169,6 @@ def _check_clips(model: nn.Module, dataset: Any, split: str) -> None:
     head = getattr(model, 'cls_head', None)
     expected = getattr(head, 'num_frames', frames)
     if expected != frames:
-        raise ValueError(f'The {split} pipeline gives clips of clip_len='
-                         f'{frames} frames, but cls_head.num_frames={expected}.')
+        raise ValueError(
+            f'The {split} pipeline gives clips of clip_len='
+            f'{frames} frames, but cls_head.num_frames={expected}.')
