@@ -2,6 +2,7 @@
 import hashlib
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,22 @@ def test_a_published_file_needs_no_trust(trained, tmp_path):
             torch.load(trained[2], weights_only=True)
     finally:
         torch.serialization.add_safe_globals(declared)
+
+
+def test_publish_says_where_the_frozen_weights_are(trained, tmp_path):
+    """The file is loaded by itself where they lie elsewhere."""
+    folder, _, checkpoint = trained
+    moved = tmp_path / 'elsewhere.pth'
+    shutil.copy(folder / 'vit.pth', moved)
+    path = tool('publish_model').main([
+        str(checkpoint), '--out-dir',
+        str(tmp_path), '--cfg-options',
+        f'model.backbone.backbone.init_cfg.checkpoint={moved}'
+    ])
+    cfg = Config.fromstring(read_file(path)['meta']['cfg'], '.py')
+    assert cfg.model.backbone.backbone.init_cfg.checkpoint == str(moved)
+    assert torch.equal(
+        scores(cfg, path, folder), scores(cfg, checkpoint, folder))
 
 
 def test_publish_updates_a_metafile(trained, tmp_path):
