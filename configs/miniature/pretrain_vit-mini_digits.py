@@ -49,8 +49,17 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
     dict(
-        type='LinearLR', start_factor=0.01, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', begin=1, convert_to_iter_based=True)
+        type='LinearLR',
+        start_factor=0.01,
+        end=0.25,
+        convert_to_iter_based=True),
+    dict(
+        type='LinearLR',
+        start_factor=1.,
+        end_factor=0.,
+        begin=0.67 * max_epochs,
+        end=max_epochs,
+        convert_to_iter_based=True)
 ]
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=25),
