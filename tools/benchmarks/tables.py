@@ -57,11 +57,11 @@ def markdown(results: Results) -> str:
     table = [[list(COLUMNS)[i] for i in keep], ['---'] * len(keep)]
     table += [[r[i] for i in keep] for r in rows]
     content = results.content
-    told = content['settings']
+    device = content['settings']['device']
     extra = {}
     product = content['contestants'].get(MATMUL)
     if product and 'of the matrix rate' in ' '.join(table[0]):
-        size = MATMUL_SIZE[told['device']]
+        size = MATMUL_SIZE[device]
         rate = 2e-9 * size**3 / statistics.median(
             product['samples']['seconds'])
         extra['matrix rate'] = f'{rate:.0f} GFLOP/s ({size} x {size})'
@@ -70,12 +70,12 @@ def markdown(results: Results) -> str:
 
 def described(content: Dict[str, Any], table: str, **extra: Any) -> str:
     """A table with the machine, versions and command above it."""
-    told = dict(content['settings'])
-    about = {**told.pop('machine'), **told, **extra}
+    about = {**content['machine'], **content['settings'], **extra}
     told = ', '.join(f'{k} {" and ".join(v) if isinstance(v, list) else v}'
                      for k, v in about.items() if v)
-    return (f'`{content["command"]}`\n\n{content["date"]}: {told}.\n\n'
-            f'{table}')
+    return (
+        f'`{content["command"]}`\n\n{content["date"]}, commit {content["commit"]}: {told}.\n\n'
+        f'{table}')
 
 
 def pipeline_table(content: Dict[str, Any]) -> str:
