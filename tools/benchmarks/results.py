@@ -35,15 +35,15 @@ class Results:
         self.content = now
         if settings is None or path.is_file():
             self.content = json.loads(path.read_text())
-        for key in ('settings', 'machine', 'depends') if settings else ():
-            before = self.content[key]
-            if key == 'depends':  # others may join
-                before = {**now[key], **before}
-                now[key] = {**before, **now[key]}
-            if before != now[key]:
-                raise ValueError(f'{path} was made with {key} {before}, now '
-                                 f'it is {now[key]}: give another --out.')
-            self.content[key] = now[key]
+        if settings is not None:
+            before = self.content['depends']
+            now['depends'] = {**before, **now['depends']}  # others may join
+            self.content['depends'] = {**now['depends'], **before}
+            for key in ('settings', 'machine', 'depends'):
+                if self.content[key] != now[key]:
+                    raise ValueError(
+                        f'{path} was made with {key} {self.content[key]}, now '
+                        f'it is {now[key]}: give another --out.')
 
     def of(self, name: str) -> Dict[str, Any]:
         """Everything known of a contestant."""

@@ -73,9 +73,8 @@ def described(content: Dict[str, Any], table: str, **extra: Any) -> str:
     about = {**content['machine'], **content['settings'], **extra}
     told = ', '.join(f'{k} {" and ".join(v) if isinstance(v, list) else v}'
                      for k, v in about.items() if v)
-    return (
-        f'`{content["command"]}`\n\n{content["date"]}, commit {content["commit"]}: {told}.\n\n'
-        f'{table}')
+    when = f'{content["date"]}, commit {content["commit"]}'
+    return f'`{content["command"]}`\n\n{when}: {told}.\n\n{table}'
 
 
 def pipeline_table(content: Dict[str, Any]) -> str:
