@@ -34,7 +34,10 @@ def load_tool(path: str) -> ModuleType:
 
 
 def shrink(cfg: Config) -> Config:
-    """Make a config of DualPath tiny, in place: same parts, 64 pixels."""
+    """Make a config of DualPath, or of one view of a frozen backbone, tiny.
+
+    In place: the same parts, 64 pixels.
+    """
     backbone = cfg.model.backbone.backbone
     backbone.init_cfg = dict(type='RandomWeights')
     backbone.img_size = PIXELS
@@ -49,16 +52,16 @@ def shrink(cfg: Config) -> Config:
         features = 48
         if backbone.get('out_dims'):
             backbone.out_dims = features = 24
-    paths = 0
-    for path in ('spatial', 'temporal'):
-        view = cfg.model.backbone.get(path)
-        if view is not None:
-            paths += 1
-            for adapter in view.adapters.values():
-                if adapter and 'width' in adapter:
-                    adapter['width'] = 8
-    cfg.model.cls_head.in_channels = paths * features
-    cfg.model.cls_head.hidden_channels = 16
+    views = [cfg.model.backbone]
+    if cfg.model.type == 'DualPath':
+        paths = [views[0].get(path) for path in ('spatial', 'temporal')]
+        views = [view for view in paths if view is not None]
+        cfg.model.cls_head.hidden_channels = 16
+    for view in views:
+        for adapter in view.adapters.values():
+            if adapter and 'width' in adapter:
+                adapter['width'] = 8
+    cfg.model.cls_head.in_channels = len(views) * features
     preprocessor = cfg.model.data_preprocessor
     if preprocessor.get('frameset_size'):
         preprocessor.frameset_size = preprocessor.frameset_size * PIXELS // 224
