@@ -6,7 +6,7 @@ A video is read by the pipeline.
 """
 import sys
 
-from mmaction.registry import TRANSFORMS
+from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
@@ -16,11 +16,11 @@ from mmdualpath.analysis.structure import build_structure
 def main(path: str, *videos: str) -> None:
     cfg = Config.fromfile(path)
     init_default_scope('mmaction')
-    if 'model' in cfg:
-        build_structure(cfg.model)
-    for step in cfg.values():
-        if isinstance(step, dict) and step.get('type') in TRANSFORMS:
-            TRANSFORMS.build(step)
+    for part in cfg.values():
+        if isinstance(part, dict) and part.get('type') in MODELS:
+            build_structure(part)
+        elif isinstance(part, dict) and part.get('type') in TRANSFORMS:
+            TRANSFORMS.build(part)
     for video in videos:
         results = dict(filename=video, start_index=0, modality='RGB')
         for step in cfg.pipeline:

@@ -33,10 +33,10 @@ def load_tool(path: str) -> ModuleType:
     return module
 
 
-def shrink(cfg: Config) -> Config:
+def shrink(cfg: Config, dims: int = 48, heads: int = 4) -> Config:
     """Make a config of DualPath, or of one view of a frozen backbone, tiny.
 
-    In place: the same parts, 64 pixels.
+    In place: the same parts, 64 pixels, a ViT of ``dims`` channels.
     """
     backbone = cfg.model.backbone.backbone
     backbone.init_cfg = dict(type='RandomWeights')
@@ -47,9 +47,12 @@ def shrink(cfg: Config) -> Config:
         features = 48
     else:
         backbone.arch = dict(
-            embed_dims=48, num_layers=2, num_heads=4, feedforward_channels=96)
+            embed_dims=dims,
+            num_layers=2,
+            num_heads=heads,
+            feedforward_channels=2 * dims)
         backbone.patch_size = 8
-        features = 48
+        features = dims
         if backbone.get('out_dims'):
             backbone.out_dims = features = 24
     views = [cfg.model.backbone]

@@ -33,12 +33,14 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List
-from unittest import mock
 
 import torch
 import yaml
 from helpers import CONFIGS, PIXELS, ROOT, load_tool, shrink
 from mmengine.config import Config
+
+sys.path.append(str(ROOT / 'tests/models/weights'))
+import references  # noqa: E402
 
 PAGES = sorted([
     ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *ROOT.glob('docs/**/*.md'),
@@ -151,7 +153,7 @@ def script(page: str, folders: Dict[str, Path]) -> str:
     return '\n'.join(lines) + '\n'
 
 
-# ---- stand-ins ---------------------------------------------------------------
+# ---- stand-ins ------------------------------------------------------------
 
 
 def copy_checkout(folder: Path) -> Path:
@@ -180,6 +182,17 @@ def named_configs(page: str) -> List[Path]:
     ]
 
 
+def write_clip(file: Path) -> None:
+    """An archive as OpenAI publishes them, of a network that is tiny."""
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        clip = references.Clip(
+            dims=128, heads=2, layers=2, size=PIXELS, patch=8, out=24)
+        with torch.no_grad():
+            images = torch.zeros(1, 3, PIXELS, PIXELS)
+            torch.jit.trace(clip.eval(), images).save(file)
+
+
 def make_tiny(folder: Path, page: str) -> Path:
     """The stand-in ``tiny`` for a page."""
     copy_checkout(folder)
@@ -188,8 +201,14 @@ def make_tiny(folder: Path, page: str) -> Path:
         cfg = Config.fromfile(path)
         if 'digits' in path.stem:
             continue
-        shrink(cfg)
+        backbone = cfg.model.backbone.backbone
+        init_cfg = backbone.init_cfg
+        shrink(cfg, dims=128, heads=2)
+        if backbone.type == 'CLIPVisionTransformer':
+            backbone.init_cfg = init_cfg
+            write_clip(folder / init_cfg.checkpoint)
         cfg.train_cfg.update(max_epochs=1)
+        cfg.param_scheduler = [dict(type='ConstantLR', factor=1.)]
         for split in ('train', 'val', 'test'):
             loader = cfg[f'{split}_dataloader']
             loader.update(
@@ -210,19 +229,9 @@ def make_tiny(folder: Path, page: str) -> Path:
 
 
 def make_digits(folder: Path, page: str) -> Path:
-    """The stand-in ``digits``, whose model the script of the page trains.
-    """
+    """The stand-in ``digits``; the page's script renders and trains it."""
     from mmaction.registry import MODELS
     copy_checkout(folder)
-    sizes = dict(train_videos=16, test_videos=8, images=16, processes=1)
-    words = [
-        f'--{name.replace("_", "-")}={size}' for name, size in sizes.items()
-    ]
-    with mock.patch.object(
-            sys, 'argv',
-        ['render_digits.py',
-         str(folder / 'data/digits'), *words]):
-        load_tool('data/render_digits.py').main()
     cfg = Config.fromfile(CONFIGS / f'{DIGITS}.py').model.backbone.backbone
     weights = folder / cfg.pop('init_cfg').checkpoint
     if not weights.is_file():
@@ -237,7 +246,11 @@ def make_digits(folder: Path, page: str) -> Path:
 
 
 DIGITS = 'dualpath_vit-mini_digits'
-PREPARE_DIGITS = f'python tools/train.py configs/{DIGITS}.py > train.log 2>&1'
+PREPARE_DIGITS = f'''
+python tools/data/render_digits.py data/digits --train-videos 16 \\
+    --test-videos 8 --images 16 --processes 1 > render.log 2>&1
+python tools/train.py configs/{DIGITS}.py > train.log 2>&1
+'''
 STAND_INS = {
     '': lambda folder, page: copy_checkout(folder),
     'tiny': make_tiny,

@@ -54,16 +54,21 @@ def machine(device: str = 'cpu',
 
 
 def commit() -> str:
-    """The checkout's commit, ``-dirty`` if files in it are changed.
+    """The checkout's commit, ``-dirty`` if code in it is changed.
 
     ``unknown`` where there is no checkout.
     """
-    answer = subprocess.run(
-        ['git', 'describe', '--always', '--dirty', '--exclude', '*'],
-        cwd=ROOT,
-        capture_output=True,
-        text=True)
-    return answer.stdout.strip() or 'unknown'
+
+    def git(*args: str) -> str:
+        return subprocess.run(['git', *args],
+                              cwd=ROOT,
+                              capture_output=True,
+                              text=True).stdout.strip()
+
+    changed = git('status', '--porcelain', '--untracked-files=no', '--', '.',
+                  ':!docs', ':!*.md')
+    name = git('rev-parse', '--short', 'HEAD')
+    return (name and name + '-dirty' * bool(changed)) or 'unknown'
 
 
 def provenance(command: str,
