@@ -17,9 +17,10 @@ def main(path: str, *videos: str) -> None:
     cfg = Config.fromfile(path)
     init_default_scope('mmaction')
     for part in cfg.values():
-        if isinstance(part, dict) and part.get('type') in MODELS:
+        kind = part.get('type', '') if isinstance(part, dict) else ''
+        if kind in MODELS:
             build_structure(part)
-        elif isinstance(part, dict) and part.get('type') in TRANSFORMS:
+        elif kind in TRANSFORMS:
             TRANSFORMS.build(part)
     for video in videos:
         results = dict(filename=video, start_index=0, modality='RGB')

@@ -8,7 +8,7 @@ with what it depends on. In a page, between comments, stands what is written
 from it:
 
 - a table, ``<!-- table of FILE -->`` up to ``<!-- end of table -->``;
-- a figure, ``<!-- = FILE | KEY | ... | FORMAT -->4.09<!-- / -->``. The keys
+- a figure, ``<!-- = FILE : KEY : ... : FORMAT -->4.09<!-- / -->``. The keys
   lead to it in the file; ``1/KEY`` is its inverse. FORMAT is Python's. Of a
   config instead of a file there are ``parameters`` (millions, trainable /
   all) and ``megabytes`` (of a checkpoint in float32).
@@ -20,6 +20,7 @@ command that measures them again.
 """
 import argparse
 import json
+import logging
 import os
 import re
 import sys
@@ -85,7 +86,7 @@ def figure(path: Path, keys: List[str], form: str) -> str:
         if not isinstance(value, Mapping) or name not in value:
             there = ', '.join(map(str, value)) if isinstance(
                 value, Mapping) else value
-            raise ValueError(f'{path.name} | {" | ".join(keys)}: there is no '
+            raise ValueError(f'{path.name} : {" : ".join(keys)}: there is no '
                              f'{name!r} in {there}.')
         value = 1 / value[name] if name != key else value[name]
     return format(value, form)
@@ -97,7 +98,14 @@ def filled(page: Path, text: str) -> str:
     Args:
         page: Its path, from which it names files.
         text: What it says now.
+
+    Raises:
+        ValueError: If there is no such figure, or if its comment begins a
+            line, which in markdown ends a paragraph.
     """
+    begins = re.search(r'^ {0,3}<!-- = .*', text, re.M)
+    if begins:
+        raise ValueError(f'{page.name}: no line may begin with {begins[0]}')
 
     def as_table(found: re.Match) -> str:
         path = page.parent / found[2]
@@ -105,7 +113,7 @@ def filled(page: Path, text: str) -> str:
         return f'{found[1]}\n{text}\n{found[3]}'
 
     def as_figure(found: re.Match) -> str:
-        name, *keys = (part.strip() for part in found[2].split(' | '))
+        name, *keys = (part.strip() for part in found[2].split(' : '))
         form = keys.pop() if len(keys) > 1 else ''
         path = Path(os.path.normpath(page.parent / name))
         return found[1] + figure(path, keys, form) + found[3]
@@ -113,12 +121,16 @@ def filled(page: Path, text: str) -> str:
     return FIGURE.sub(as_figure, TABLE.sub(as_table, text))
 
 
+def texts(root: Path) -> List[Path]:
+    """The pages that have tables and figures."""
+    return [root / 'README.md', *sorted(root.glob('docs/**/*.md'))]
+
+
 def pages(root: Path) -> Dict[Path, str]:
     """All pages as they should be, by path."""
-    written = results_table.pages() if root == ROOT else {}
-    for page in (root / 'README.md', *sorted(root.glob('docs/**/*.md'))):
-        text = written.get(page) or page.read_text()
-        written[page] = filled(page, text)
+    written = {page: filled(page, page.read_text()) for page in texts(root)}
+    if root == results_table.ROOT:
+        written.update(results_table.pages())
     return written
 
 
@@ -128,6 +140,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('--check', action='store_true', help='write nothing')
     args = parser.parse_args()
+    logging.disable(logging.WARNING)  # what random weights are, at length
     differ = {
         path: text
         for path, text in pages(ROOT).items() if path.read_text() != text

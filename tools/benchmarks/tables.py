@@ -150,6 +150,13 @@ def figures(path: Path) -> Dict[str, Any]:
                 share=rest / first,
                 clips=1e3 / (first + rest),
                 **taken['steps'])
+    for name in content['videos']:
+        before = found[name.partition(', as ')[0]]
+        found[name]['times bytes'] = found[name]['bytes'] / before['bytes']
+        for split in ('train', 'test'):
+            now, then = found[name][split], before[split]
+            now['times clips'] = now['clips'] / then['clips']
+            now['times decoded'] = then['decoding'] / now['decoding']
     for kind in {n.partition(', as ')[2] for n in content['videos']}:
         names = [n for n in found if n.partition(', as ')[2] == kind]
         for split in ('train', 'test'):
