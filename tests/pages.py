@@ -26,18 +26,25 @@ stand-in; it is a mapping in YAML:
 The reason is one of ``REASONS``. Such a block's commands are still parsed, as
 those in the text are.
 """
+import argparse
+import configparser
+import importlib.util
 import re
+import runpy
 import shlex
 import shutil
 import sys
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List, Set
+from unittest import mock
 
 import torch
 import yaml
 from helpers import CONFIGS, PIXELS, ROOT, load_tool, shrink
 from mmengine.config import Config
+from packaging.requirements import Requirement
 
 sys.path.append(str(ROOT / 'tests/models/weights'))
 import references  # noqa: E402
@@ -151,6 +158,154 @@ def script(page: str, folders: Dict[str, Path]) -> str:
                 lines.append(f'python {name}')
         lines += [run['then']] if 'then' in run else []
     return '\n'.join(lines) + '\n'
+
+
+# ---- commands in the text -------------------------------------------------
+
+
+def spans(page: str) -> List[str]:
+    """What stands between backquotes in the text, comments left out."""
+    text = re.sub(r'<!--.*?-->', '', FENCE.sub('', page), flags=re.S)
+    return [' '.join(s.split()) for s in re.findall(r'`([^`]+)`', text)]
+
+
+def commands(page: str) -> List[str]:
+    """The commands of the text, and of blocks that are not run."""
+    found = [
+        line for block in blocks(page) if block.skipped
+        for line in re.sub(r'\\\n *', '', block.code).splitlines()
+    ]
+    found += [
+        s for s in spans(page)
+        if re.match(r'(python|bash|pip|mim) |(tools/)?[\w/]+\.(py|sh) .', s)
+    ]
+    return [
+        part.strip() for line in found for part in line.split('&&')
+        if part.strip()
+    ]
+
+
+class _Captured(BaseException):
+    """What a program would parse its command line by."""
+
+
+@lru_cache(maxsize=None)
+def parse_of(path: Path) -> Callable:
+    """The method of its parser by which a program parses."""
+
+    def capture(method: Callable) -> Any:
+        return mock.patch.object(
+            argparse.ArgumentParser, method.__name__,
+            lambda parser, *_: raise_(_Captured(partial(method, parser))))
+
+    def raise_(error: BaseException) -> None:
+        raise error
+
+    argv = mock.patch.object(sys, 'argv', [path.name])
+    places = mock.patch.object(sys, 'path', [str(path.parent), *sys.path])
+    plain = capture(argparse.ArgumentParser.parse_args)
+    mixed = capture(argparse.ArgumentParser.parse_intermixed_args)
+    with argv, places, plain, mixed:
+        try:
+            runpy.run_path(str(path), run_name='__main__')
+        except _Captured as captured:
+            return captured.args[0]
+    raise ValueError(f'{path} parses no command line')
+
+
+def options_of(parser: argparse.ArgumentParser) -> Set[str]:
+    """Its options, those of its subcommands too."""
+    found = set(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found.update(*map(options_of, action.choices.values()))
+    return found
+
+
+def find_program(name: str) -> Path:
+    """A program of the checkout, whose folder may be left out.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for path in (ROOT / name, *(ROOT / 'tools').rglob(Path(name).name)):
+        if path.is_file():
+            return path
+    raise ValueError(f'there is no {name}')
+
+
+def check_command(command: str) -> None:
+    """Whether a command can be typed, without running it.
+
+    Raises:
+        ValueError: If a file, a config, an option or an extra is not there.
+    """
+    words = shlex.split(command, comments=True)
+    while words and re.fullmatch(r'\w+=\S*', words[0]):
+        del words[0]  # of the environment
+    if not words or words[0] in ('source', 'pre-commit', 'import'):
+        return
+    for word in words:
+        if word.startswith('configs/') and '*' not in word and not (
+                ROOT / word).exists():
+            raise ValueError(f'{command}: there is no {word}')
+    first, *rest = words
+    if first == 'pip':
+        _check_pip(rest)
+    elif first == 'mim':
+        _check_mim(rest)
+    elif first == 'python' and rest[0] == '-m':
+        if importlib.util.find_spec(rest[1]) is None:
+            raise ValueError(f'{command}: there is no module {rest[1]}')
+    else:
+        whole = first in ('python', 'bash')
+        program, *rest = rest if whole else words
+        path = find_program(program)
+        if path.name in ('dist_train.sh', 'train_hmdb51.sh'):
+            path, rest = ROOT / 'tools/train.py', [rest[0], *rest[2:]]
+        elif path.name == 'dist_test.sh':
+            path, rest = ROOT / 'tools/test.py', [*rest[:2], *rest[3:]]
+        if path.suffix == '.sh':
+            return
+        parse = parse_of(path)
+        if whole:
+            with mock.patch.object(argparse.ArgumentParser, 'error', _refuse):
+                parse(rest)
+        wrong = {w.split('=')[0]
+                 for w in rest
+                 if w.startswith('--')} - options_of(parse.args[0])
+        if wrong:
+            raise ValueError(f'{command}: there is no {wrong}')
+
+
+def _refuse(parser: argparse.ArgumentParser, message: str) -> None:
+    raise ValueError(f'{parser.prog}: {message}')
+
+
+def _check_pip(words: List[str]) -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / 'setup.cfg')
+    extras = set(setup['options.extras_require'])
+    assert words[0] == 'install'
+    for word in words[1:]:
+        if word.startswith('-'):
+            continue
+        wanted = Requirement(
+            word.replace('.[', 'mmdualpath[') if word[0] == '.' and word != '.'
+            else 'mmdualpath' if word == '.' else word)
+        if wanted.name == 'mmdualpath' and wanted.extras - extras:
+            raise ValueError(f'pip install {word}: the extras are {extras}')
+
+
+def _check_mim(words: List[str]) -> None:
+    task, package, *rest = words
+    if task not in ('train', 'test',
+                    'search') or importlib.util.find_spec(package) is None:
+        raise ValueError(f'mim {task} {package}')
+    for word in rest[:task != 'search']:
+        there = (ROOT / word).is_file() or list(CONFIGS.rglob(word))
+        if not there and not word.isupper():
+            raise ValueError(f'mim {task} {package}: there is no {word}')
 
 
 # ---- stand-ins ------------------------------------------------------------
