@@ -18,9 +18,9 @@ def main(path: str, *videos: str) -> None:
     init_default_scope('mmaction')
     for part in cfg.values():
         kind = part.get('type', '') if isinstance(part, dict) else ''
-        if kind in MODELS:
+        if kind and kind in MODELS:
             build_structure(part)
-        elif kind in TRANSFORMS:
+        elif kind and kind in TRANSFORMS:
             TRANSFORMS.build(part)
     for video in videos:
         results = dict(filename=video, start_index=0, modality='RGB')

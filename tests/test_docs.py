@@ -122,7 +122,8 @@ def test_what_cannot_be_typed(command, message):
 
 def test_options_in_the_text_are_there():
     """Such as those of the tables that explain a program."""
-    options = {'--gpus', '--launcher', '--valid-config'}  # of mim
+    # of mim, and of all programs
+    options = {'--gpus', '--launcher', '--valid-config', '--trace'}
     for path in (ROOT / 'tools').rglob('*.py'):
         text = path.read_text()
         if 'ArgumentParser(' in text or 'run_stock(' in text:
