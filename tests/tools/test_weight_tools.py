@@ -2,6 +2,7 @@
 import hashlib
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,22 @@ def test_a_published_file_needs_no_trust(trained, tmp_path):
         torch.serialization.add_safe_globals(declared)
 
 
+def test_publish_says_where_the_frozen_weights_are(trained, tmp_path):
+    """The file is loaded by itself where they lie elsewhere."""
+    folder, _, checkpoint = trained
+    moved = tmp_path / 'elsewhere.pth'
+    shutil.copy(folder / 'vit.pth', moved)
+    path = tool('publish_model').main([
+        str(checkpoint), '--out-dir',
+        str(tmp_path), '--cfg-options',
+        f'model.backbone.backbone.init_cfg.checkpoint={moved}'
+    ])
+    cfg = Config.fromstring(read_file(path)['meta']['cfg'], '.py')
+    assert cfg.model.backbone.backbone.init_cfg.checkpoint == str(moved)
+    assert torch.equal(
+        scores(cfg, path, folder), scores(cfg, checkpoint, folder))
+
+
 def test_publish_updates_a_metafile(trained, tmp_path):
     metafile = tmp_path / 'metafile.yml'
     metafile.write_text(
@@ -256,3 +273,25 @@ def test_merge_needs_a_frozen_backbone(tmp_path):
     with pytest.raises(ValueError, match='no model with a frozen backbone'):
         merge = tool('merge_model')
         merge.frozen_config(Config.fromfile(tmp_path / 'a.py'))
+
+
+def test_a_checkpoint_with_a_level_for_recomputed_blocks(trained, tmp_path):
+    """It is refused with the command that converts it, which does."""
+    folder, cfg, checkpoint = trained
+    content = read_file(checkpoint)
+    old = {
+        re.sub(r'(layers\.\d+)\.', r'\1.base.', n): t
+        for n, t in content['state_dict'].items()
+    }
+    assert set(old) != set(content['state_dict'])
+    src, dst = tmp_path / 'old.pth', tmp_path / 'new.pth'
+    torch.save(dict(content, state_dict=old), src)
+    with pytest.raises(ValueError, match='convert_weights.py.*--recomputed'):
+        init_recognizer(cfg, str(src), device='cpu')
+
+    tool('convert_weights').main([str(src), str(dst), '--recomputed'])
+    assert torch.equal(
+        scores(cfg, dst, folder), scores(cfg, checkpoint, folder))
+    with pytest.raises(ValueError, match='no tensor of a recomputed block'):
+        tool('convert_weights').main(
+            [str(dst), str(tmp_path / 'x.pth'), '--recomputed'])
