@@ -72,7 +72,7 @@ def markdown(results: Results) -> str:
 
 def described(content: Dict[str, Any], table: str, **extra: Any) -> str:
     """A table with the machine, versions and command above it."""
-    about = {**content['machine'], **content['settings'], **extra}
+    about = {**content['machine'], **content.get('settings', {}), **extra}
     told = ', '.join(f'{k} {" and ".join(v) if isinstance(v, list) else v}'
                      for k, v in about.items() if v)
     when = f'{content["date"]}, commit {content["commit"]}'
@@ -115,6 +115,17 @@ def pipeline_table(content: Dict[str, Any]) -> str:
     return as_table(rows) + '\n' + as_table(means)
 
 
+def seeds_table(content: Dict[str, Any]) -> str:
+    """The table of accuracies in percent, a column for each seed."""
+    seeds = sorted(content['seeds'], key=int)
+    header = ['top-1', *(f'seed {s}' for s in seeds), 'worst']
+    rows = [header, ['---'] * len(header)]
+    for name in content['seeds'][seeds[0]]:
+        values = [content['seeds'][s][name] for s in seeds]
+        rows.append([name, *(f'{v:.1f}' for v in (*values, min(values)))])
+    return as_table(rows)
+
+
 def as_table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as markdown."""
     return ''.join(f'| {" | ".join(row)} |\n' for row in rows)
@@ -125,6 +136,8 @@ def table(path: Path) -> str:
     content = json.loads(path.read_text())
     if 'videos' in content:
         return described(content, pipeline_table(content))
+    if 'seeds' in content:
+        return described(content, seeds_table(content))
     return markdown(Results(path))
 
 
