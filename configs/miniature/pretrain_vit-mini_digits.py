@@ -8,7 +8,12 @@ custom_imports = dict(imports=['mmdualpath'], allow_failed_imports=False)
 model = dict(
     type='ImageClassifier',
     backbone=_base_.backbone,
-    head=dict(type='VisionTransformerClsHead', num_classes=10, in_channels=64))
+    # It starts as torch draws it; the default, zeros, learns much later.
+    head=dict(
+        type='VisionTransformerClsHead',
+        num_classes=10,
+        in_channels=64,
+        init_cfg=None))
 data_preprocessor = dict(
     num_classes=10,
     mean=[127.5, 127.5, 127.5],
