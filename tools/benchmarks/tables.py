@@ -72,7 +72,7 @@ def markdown(results: Results) -> str:
 
 def described(content: Dict[str, Any], table: str, **extra: Any) -> str:
     """A table with the machine, versions and command above it."""
-    about = {**content['machine'], **content['settings'], **extra}
+    about = {**content['machine'], **content.get('settings', {}), **extra}
     told = ', '.join(f'{k} {" and ".join(v) if isinstance(v, list) else v}'
                      for k, v in about.items() if v)
     when = f'{content["date"]}, commit {content["commit"]}'
@@ -115,6 +115,17 @@ def pipeline_table(content: Dict[str, Any]) -> str:
     return as_table(rows) + '\n' + as_table(means)
 
 
+def seeds_table(content: Dict[str, Any]) -> str:
+    """The table of ``seeds``: what each seed gave, and the least and mean."""
+    seeds = content['seeds']
+    rows = [['seed', *seeds, 'least', 'mean'], ['---'] * (len(seeds) + 3)]
+    for name in next(iter(seeds.values())):
+        values = [figures[name] for figures in seeds.values()]
+        values += [min(values), statistics.mean(values)]
+        rows.append([name, *(f'{value:.1f}' for value in values)])
+    return as_table(rows)
+
+
 def as_table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as markdown."""
     return ''.join(f'| {" | ".join(row)} |\n' for row in rows)
@@ -123,8 +134,10 @@ def as_table(rows: Sequence[Sequence[str]]) -> str:
 def table(path: Path) -> str:
     """What stands in a page of a file of figures."""
     content = json.loads(path.read_text())
-    if 'videos' in content:
+    if isinstance(content.get('videos'), dict):
         return described(content, pipeline_table(content))
+    if 'seeds' in content:
+        return described(content, seeds_table(content))
     return markdown(Results(path))
 
 
@@ -133,7 +146,7 @@ def figures(path: Path) -> Dict[str, Any]:
     content = json.loads(path.read_text())
     if 'contestants' in content:
         return {row['contestant']: row for row in rows_of(Results(path))}
-    if 'videos' not in content:
+    if not isinstance(content.get('videos'), dict):
         return content
     decoders = content['settings']['decoders']
     found: Dict[str, Any] = defaultdict(lambda: dict(train={}, test={}))
