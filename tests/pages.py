@@ -60,6 +60,7 @@ REASONS = (
     'it runs these tests',
     'it needs a GPU',
     'it takes hours',
+    'it measures for ten minutes',
     'openmim is not among the requirements',
     '.ci/run runs it from nothing to the end',
 )
