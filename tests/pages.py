@@ -50,7 +50,8 @@ sys.path.append(str(ROOT / 'tests/models/weights'))
 import references  # noqa: E402
 
 PAGES = sorted([
-    ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *ROOT.glob('docs/**/*.md'),
+    ROOT / 'README.md', ROOT / 'CONTRIBUTING.md',
+    ROOT / 'mmdualpath/released/README.md', *ROOT.glob('docs/**/*.md'),
     *CONFIGS.rglob('README.md')
 ])
 # Why a block is not run, and nothing else is a reason.
