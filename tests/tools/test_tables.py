@@ -106,7 +106,8 @@ def test_a_table_of_seeds(here):
     lines = (here / 'docs/page.md').read_text().splitlines()
     assert lines[2] == '`bash run.sh`' and 'torch' in lines[4]
     assert lines[6:10] == [
-        '| seed | 0 | 1 | least | mean |', '| --- | --- | --- | --- | --- |',
+        '| top-1, seed | 0 | 1 | least | mean |',
+        '| --- | --- | --- | --- | --- |',
         '| all | 95.0 | 98.0 | 95.0 | 96.5 |',
         '| half | 50.0 | 40.0 | 40.0 | 45.0 |'
     ]
@@ -129,7 +130,7 @@ def test_what_changed_is_named_with_its_command(here, capsys):
     ('accuracy : mean : low : .1f', "no 'low' in 95.125"),
 ])
 def test_a_figure_that_is_not_there(here, keys, message):
-    (here / 'docs/page.md').write_text(f'<!-- = a.json : {keys} -->1'
+    (here / 'docs/page.md').write_text(f'It is <!-- = a.json : {keys} -->1'
                                        '<!-- / -->')
     with pytest.raises(ValueError, match=message):
         run()
