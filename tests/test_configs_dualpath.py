@@ -332,7 +332,8 @@ PAGE = (CONFIGS.parent / 'docs/recipes.md').read_text()
 
 
 def test_the_page_counts_right():
-    rows = re.findall(r'\| (dualpath\S+) \| ([\d.]+ / [\d.]+) \|', PAGE)
+    text = re.sub(r'<!--.*?-->', '', PAGE)
+    rows = re.findall(r'\| (dualpath\S+) \| ([\d.]+ / [\d.]+) \|', text)
     assert len(rows) == 12
     for name, counted in rows:
         assert counted == tool.millions(config(name)), name
