@@ -354,9 +354,7 @@ def test_a_config_read_back_from_a_checkpoint_is_the_same_model(tiny_clip):
                 adapters=adapters)))
     again = Config.fromstring(cfg.pretty_text, '.py')
     assert list(again.model.adapters) != list(adapters)
-    kinds = [
-        [type(m).__name__ for m in MODELS.build(c.model).modules()]
-        for c in (cfg, again)
-    ]
+    kinds = [[type(m).__name__ for m in MODELS.build(c.model).modules()]
+             for c in (cfg, again)]
     assert kinds[0] == kinds[1]
     assert kinds[0].index('SerialAdapter') < kinds[0].index('PreAdapter')
