@@ -6,7 +6,7 @@ Official code: https://github.com/1adrianb/video-transformers
 Departures: the first and the last frame keep their own channels where they
 have no neighbour, so that a still clip is processed as one image.
 """
-from typing import Optional
+from typing import Dict, Optional
 
 import torch
 from mmaction.registry import MODELS
@@ -58,6 +58,10 @@ class TokenShift(Adapter):
         """``(B*T, N, C) -> (B*T, N, 3C)``."""
         q, k, v = self.base(x).chunk(3, -1)
         return torch.cat((q, self.shift(k), self.shift(v)), -1)
+
+    def folded(self) -> Optional[Dict[str, Tensor]]:
+        """It has no parameters and stays."""
+        return None
 
     def shift(self, y: Tensor) -> Tensor:
         """``(B*T, N, C) -> same``."""
