@@ -91,6 +91,9 @@ OPTIONS = dict(
     ProTuning=(dict(width=4), True),
     PATT=(dict(width=4), False),
     PrefixTuning=(dict(width=4, num_tokens=2), False),
+    STDHA=(dict(num_frames=T, num_heads=2), False),
+    TemporalAdaptation=(dict(num_frames=T, width=4, two=True), True),
+    TIA=(dict(num_frames=T, width=4), True),
     LoRA=(dict(rank=2), True),
     DoRA=(dict(rank=2), True),
     SSF=(dict(), True),
@@ -140,7 +143,7 @@ def fitting() -> list:
 
 CASES = fitting()
 FOLDING = ('LoRA', 'DoRA', 'SSF')
-STAYING = ('TokenShift', )
+STAYING = ('TokenShift', 'STDHA', 'FramePositions')
 KINDS = tuple(MODELS.get(name) for name in OPTIONS)
 every_case = pytest.mark.parametrize('backbone, adapter, site', CASES)
 

@@ -29,9 +29,10 @@ site              called with                         gives
 ================  ==================================  ======================
 
 ``qkv``, ``proj``, ``fc1`` and ``fc2`` are linear layers, ``norm1`` and
-``norm2`` LayerNorms. Tokens are ``(B, N, C)``; a module may be called with more after them, such as
-the size of their map, which an adapter hands on. A row of the table may name
-more sites. What an adapter is told about its place is a :class:`Site`.
+``norm2`` LayerNorms. Tokens are ``(B, N, C)``; a module may be called with
+more after them, such as the size of their map, which an adapter hands on. A
+row of the table may name more sites. What an adapter is told about its place
+is a :class:`Site`.
 
 A backbone of your own is a row more::
 
