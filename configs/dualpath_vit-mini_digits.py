@@ -1,9 +1,8 @@
 # bash tools/quickstart.sh
 # DualPath with the miniature ViT on the rendered motions of digits, 16 frames
-# of 64 pixels. Three things differ from the paper's models:
-# - The temporal path keeps the pretrained position embedding, trains it and
-#   adds the frame number to it (FrameIndexPositions).
-# - Serial adapters have an inner skip.
+# of 64 pixels. Two things differ from dualpath_vitb_ssv2.py:
+# - Serial adapters have an inner skip, as in dualpath-skip_vitb_ssv2.py, which
+#   learns sooner.
 # - The spatial frames lie symmetrically in the clip. Every (T / T_S)-th frame,
 #   the first included, would tell a motion from the same motion backwards.
 # paper: no figure, a miniature
@@ -25,11 +24,13 @@ model = dict(
                 attn=dict(type='ParallelAdapter', site='attn', **adapter),
                 mlp=dict(type='ParallelAdapter', site='mlp', **adapter))),
         temporal=dict(
-            trainable=['cls_token', 'pos_embed'],
+            trainable=['cls_token'],
+            zero=['pos_embed'],
             adapters=dict(
                 positions=dict(
-                    type='FrameIndexPositions',
+                    type='FramesetPositions',
                     site='stem',
+                    amplitude='match',
                     num_framesets=1,
                     grid=grid),
                 pre_attn=dict(type='PreAdapter', site='attn', **adapter),

@@ -53,6 +53,9 @@ def test_wheel_has_everything(wheel):
         metadata = archive.read(
             next(n for n in names if n.endswith('/METADATA'))).decode()
     assert 'mmdualpath/py.typed' in names
+    released = ROOT / 'mmdualpath/released'
+    assert {f'mmdualpath/released/{p.name}'
+            for p in released.iterdir()} <= set(names)
     for line in ('Author: mmdualpath contributors',
                  'Project-URL: Paper, https://arxiv.org/abs/2303.09857'):
         assert line in metadata.splitlines()

@@ -11,8 +11,27 @@ import argparse
 from pathlib import Path
 
 from mmdualpath.apis.programs import program
+from mmdualpath.models.complete import without_recompute_level
 from mmdualpath.models.weights import (convert, convert_trained,
-                                       read_checkpoint, write_checkpoint)
+                                       read_checkpoint, read_file,
+                                       write_checkpoint)
+
+
+def rename(src: Path, dst: Path) -> None:
+    """Give the tensors of a checkpoint with ``with_cp=True`` their names.
+
+    Raises:
+        ValueError: If none is called as it was then.
+    """
+    content = read_file(src)
+    tensors = content.get('state_dict', {})
+    renamed = {without_recompute_level(n): t for n, t in tensors.items()}
+    count = len(set(tensors) - set(renamed))
+    if not count:
+        raise ValueError(f'{src} has no tensor of a recomputed block.')
+    write_checkpoint(
+        dict(meta=content.get('meta', {}), state_dict=renamed), dst)
+    print(f'{src}: {count} of {len(tensors)} tensors renamed in {dst}')
 
 
 def main(args=None) -> None:
@@ -21,9 +40,17 @@ def main(args=None) -> None:
     parser.add_argument('dst', type=Path, help='.pth or .safetensors')
     parser.add_argument(
         '--prefix', help="the backbone alone: prefix of its names in SRC")
+    parser.add_argument(
+        '--recomputed',
+        action='store_true',
+        help='SRC is of a training by this package before version 0.1.0 with '
+        'with_cp=True: its tensors get their present names')
     args = parser.parse_args(args)
 
-    tensors = read_checkpoint(args.src)
+    if args.recomputed:
+        rename(Path(args.src), args.dst)
+        return
+    tensors, _ = read_checkpoint(args.src)
     converted = None if args.prefix else convert_trained(tensors)
     converted = converted or convert(tensors, args.prefix)
     args.dst.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from typing import Any, Dict, Sequence
 
 import torch
 import yaml
+from mmengine.config import Config, DictAction
 
 import mmdualpath
 from mmdualpath.apis.programs import program
@@ -30,7 +31,7 @@ KEPT = ('cfg', 'dataset_meta', 'epoch', 'iter', 'seed', 'mmengine_version',
 
 
 def publish(checkpoint: Path, out_dir: Path, config: str, day: str,
-            suffix: str) -> Path:
+            suffix: str, options: Dict[str, Any]) -> Path:
     """Write the released file and give its path.
 
     Args:
@@ -40,6 +41,7 @@ def publish(checkpoint: Path, out_dir: Path, config: str, day: str,
         config: Name of the config; empty to take it from the checkpoint.
         day: Date, ``20240131``; empty to take it from the checkpoint.
         suffix: ``.pth`` or ``.safetensors``.
+        options: Changes to the config in the checkpoint.
 
     Raises:
         ValueError: If the file is no checkpoint of MMEngine, or tells no
@@ -58,6 +60,10 @@ def publish(checkpoint: Path, out_dir: Path, config: str, day: str,
                          'give it with --config.')
     day = day or meta.get('time', '')[:8] or date.today().strftime('%Y%m%d')
 
+    if options:
+        cfg = Config.fromstring(meta['cfg'], '.py')
+        cfg.merge_from_dict(options)
+        meta['cfg'] = cfg.pretty_text
     released = dict(
         meta=dict({k: meta[k]
                    for k in KEPT if k in meta},
@@ -146,11 +152,20 @@ def main(args=None) -> Path:
         default=[],
         metavar='DATASET/METRIC=VALUE')
     parser.add_argument('--log', type=Path, help='log to release beside it')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='changes to the config in the checkpoint, such as where others '
+        'find the frozen weights: '
+        'model.backbone.backbone.init_cfg.checkpoint=...')
     parser.add_argument('--metafile', type=Path, help='file to update')
     args = parser.parse_args(args)
 
     path = publish(args.checkpoint, args.out_dir, args.config, args.date,
-                   '.safetensors' if args.safetensors else '.pth')
+                   '.safetensors' if args.safetensors else '.pth',
+                   args.cfg_options)
     config = re.sub(r'_\d{8}-[0-9a-f]{8}$', '', path.stem)
     model = entry(config, path, args.url, args.result)
     if args.log:

@@ -3,6 +3,7 @@ default_scope = 'mmaction'
 
 default_hooks = dict(
     runtime_info=dict(type='RuntimeInfoHook'),
+    report=dict(type='ModelReportHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, ignore_last=False),
     param_scheduler=dict(type='ParamSchedulerHook'),

@@ -9,5 +9,5 @@ model = dict(
     cls_head=dict(in_channels=64),
     data_preprocessor=dict(grid=None))
 
-# It has learned what it can after three epochs.
-train_cfg = dict(max_epochs=3)
+# It has learned what it can after two epochs.
+train_cfg = dict(max_epochs=2, val_interval=2)

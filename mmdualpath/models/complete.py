@@ -1,7 +1,12 @@
 """A checkpoint fills what it is loaded into, or is refused."""
+import re
 from typing import Any, Dict, List, Mapping
 
 from torch import Tensor, nn
+
+RENAMED = ('It was written with with_cp=True before version 0.1.0: python '
+           'tools/convert_weights.py SRC DST --recomputed gives its tensors '
+           'their present names.')
 
 
 def misfits(own: Mapping[str, Tensor],
@@ -21,6 +26,15 @@ def misfits(own: Mapping[str, Tensor],
             if n in given and given[n].shape != own[n].shape
         ]
     }
+
+
+def without_recompute_level(name: str) -> str:
+    """A tensor's name in a checkpoint of ``with_cp=True`` before 0.1.0.
+
+    Blocks that were recomputed in the backward pass had a level of their own,
+    ``layers.3.base.attn…``, which nothing is called by any more.
+    """
+    return re.sub(r'\b((?:layers|blocks)\.\d+)\.base\.', r'\1.', name, count=1)
 
 
 def listed(names: List[str], most: int = 8) -> str:
@@ -53,7 +67,9 @@ def refuse_misfit(module: nn.Module, own: Mapping[str, Tensor],
             f'The checkpoint does not fill {where} '
             f'({type(module).__name__}).',
             *(f'{what.capitalize()}: '
-              f'{listed(names)}.' for what, names in found.items() if names)
+              f'{listed(names)}.' for what, names in found.items() if names),
+            *([RENAMED] if {without_recompute_level(n)
+                            for n in given} == set(own) else [])
         ]))
 
 

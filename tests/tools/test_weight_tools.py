@@ -2,6 +2,7 @@
 import hashlib
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,22 @@ def test_a_published_file_needs_no_trust(trained, tmp_path):
             torch.load(trained[2], weights_only=True)
     finally:
         torch.serialization.add_safe_globals(declared)
+
+
+def test_publish_says_where_the_frozen_weights_are(trained, tmp_path):
+    """The file is loaded by itself where they lie elsewhere."""
+    folder, _, checkpoint = trained
+    moved = tmp_path / 'elsewhere.pth'
+    shutil.copy(folder / 'vit.pth', moved)
+    path = tool('publish_model').main([
+        str(checkpoint), '--out-dir',
+        str(tmp_path), '--cfg-options',
+        f'model.backbone.backbone.init_cfg.checkpoint={moved}'
+    ])
+    cfg = Config.fromstring(read_file(path)['meta']['cfg'], '.py')
+    assert cfg.model.backbone.backbone.init_cfg.checkpoint == str(moved)
+    assert torch.equal(
+        scores(cfg, path, folder), scores(cfg, checkpoint, folder))
 
 
 def test_publish_updates_a_metafile(trained, tmp_path):
@@ -395,3 +412,25 @@ def test_two_views_do_not_fold(trained, tmp_path):
             ['fold', cfg.filename,
              str(checkpoint),
              str(tmp_path / 'out.pth')])
+
+
+def test_a_checkpoint_with_a_level_for_recomputed_blocks(trained, tmp_path):
+    """It is refused with the command that converts it, which does."""
+    folder, cfg, checkpoint = trained
+    content = read_file(checkpoint)
+    old = {
+        re.sub(r'(layers\.\d+)\.', r'\1.base.', n): t
+        for n, t in content['state_dict'].items()
+    }
+    assert set(old) != set(content['state_dict'])
+    src, dst = tmp_path / 'old.pth', tmp_path / 'new.pth'
+    torch.save(dict(content, state_dict=old), src)
+    with pytest.raises(ValueError, match='convert_weights.py.*--recomputed'):
+        init_recognizer(cfg, str(src), device='cpu')
+
+    tool('convert_weights').main([str(src), str(dst), '--recomputed'])
+    assert torch.equal(
+        scores(cfg, dst, folder), scores(cfg, checkpoint, folder))
+    with pytest.raises(ValueError, match='no tensor of a recomputed block'):
+        tool('convert_weights').main(
+            [str(dst), str(tmp_path / 'x.pth'), '--recomputed'])

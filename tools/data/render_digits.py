@@ -225,7 +225,7 @@ def main() -> None:
     parser.add_argument('root', type=Path, help='folder to write')
     parser.add_argument('--train-videos', type=int, default=6000)
     parser.add_argument('--test-videos', type=int, default=800)
-    parser.add_argument('--images', type=int, default=8000)
+    parser.add_argument('--images', type=int, default=16000)
     parser.add_argument('--length', type=int, default=16, help='frames')
     parser.add_argument('--size', type=int, default=64, help='pixels')
     parser.add_argument(
@@ -238,7 +238,7 @@ def main() -> None:
     videos = (('train', 0, TRAIN_DIGITS, args.train_videos),
               ('test', 1, TEST_DIGITS, args.test_videos))
     images = (('images/train', 2, TRAIN_DIGITS, args.images),
-              ('images/test', 3, TEST_DIGITS, args.images // 10))
+              ('images/test', 3, TEST_DIGITS, args.images // 20))
     with Pool(args.processes) as pool:
         for name, split, part, count in videos:
             folder, annotation = args.root / name, args.root / f'{name}.txt'

@@ -10,7 +10,7 @@ train_pipeline = [
 test_pipeline = train_pipeline
 
 train_dataloader = dict(
-    batch_size=64,
+    batch_size=16,
     num_workers=2,
     dataset=dict(
         ann_file=f'{data_root}/train.txt',

@@ -1,5 +1,5 @@
-# Kinetics-400 as ZeroI2V reads it: 8 frames at interval 16, RandAugment of four
-# operations at magnitude 7 of 10, which is 21 of torchvision's 30.
+# Kinetics-400 as ZeroI2V reads it: 8 frames at interval 16, RandAugment of
+# four operations at magnitude 7 of 10, which is 21 of torchvision's 30.
 _base_ = ['./k400.py']
 
 augment = [dict(type='RandAugment', num_ops=4, magnitude=21)]

@@ -1,10 +1,10 @@
-# Five epochs of AdamW for the miniature.
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=5, val_interval=2)
+# Four epochs of AdamW for the miniature.
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=4, val_interval=4)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     constructor='TrainableParamsConstructor',
-    optimizer=dict(type='AdamW', lr=5e-3, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0.),
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [

@@ -2,9 +2,9 @@
 from typing import Any, Dict, Iterator, List, Optional
 
 import torch
-from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
@@ -108,8 +108,10 @@ def report(model: nn.Module) -> List[str]:
         for method, tensors in methods.items():
             lines.append(f'  {path + ":":<10}{method:<24}'
                          f'{size(iter(tensors)):>12}')
-    lines.append(f'  {"head:":<10}{type(model.cls_head).__name__:<24}'
-                 f'{size(model.cls_head.parameters()):>12}')
+    head = getattr(model, 'cls_head', None) or getattr(model, 'head', None)
+    if head is not None:
+        lines.append(f'  {"head:":<10}{type(head).__name__:<24}'
+                     f'{size(head.parameters()):>12}')
     frozen = {
         str(view.fingerprint): type(view.base).__name__
         for view in views_of(model.backbone).values()
@@ -164,7 +166,9 @@ def _check_clips(model: nn.Module, dataset: Any, split: str) -> None:
                 f'The {split} pipeline gives clips of clip_len={frames} '
                 f'frames, {given[path]} images for the path {path!r}, but '
                 f'its adapters are set for {sorted(lengths)}.')
-    head = getattr(model.cls_head, 'num_frames', frames)
-    if head != frames:
-        raise ValueError(f'The {split} pipeline gives clips of clip_len='
-                         f'{frames} frames, but cls_head.num_frames={head}.')
+    head = getattr(model, 'cls_head', None)
+    expected = getattr(head, 'num_frames', frames)
+    if expected != frames:
+        raise ValueError(
+            f'The {split} pipeline gives clips of clip_len='
+            f'{frames} frames, but cls_head.num_frames={expected}.')

@@ -9,7 +9,7 @@ from ..complete import listed
 from .base import StateDict, matches
 from .formats import Converted, convert
 from .inflate import inflate
-from .reading import read_checkpoint, read_sidecars
+from .reading import read_checkpoint
 from .resizing import resize_tables
 
 # Tensors that a model may do without, as its config says: the projection, the
@@ -39,7 +39,8 @@ def load_pretrained(backbone: nn.Module,
             the config beside it tells of another activation, eps or number
             of heads than the backbone has. Nothing is loaded then.
     """
-    found = convert(read_checkpoint(checkpoint), prefix)
+    read = read_checkpoint(checkpoint)
+    found = convert(read.tensors, prefix)
     own = backbone.state_dict()
     tensors = resize_tables(inflate(found.tensors, own), backbone)
     computed = computed_buffers(backbone)
@@ -59,8 +60,7 @@ def load_pretrained(backbone: nn.Module,
         ],
         'of another kind':
         contradictions(
-            found.format.facts(found.source, read_sidecars(checkpoint)),
-            backbone),
+            found.format.facts(found.source, read.config), backbone),
     }
     if any(problems.values()):
         raise ValueError(' '.join([

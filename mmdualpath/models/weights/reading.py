@@ -12,7 +12,7 @@ import pickle
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 from urllib.parse import urlparse
 
 import numpy as np
@@ -30,31 +30,49 @@ PICKLE, ZIP = b'\x80', b'PK'  # how files of torch before 1.6 begin, and since
 TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # Containers that published files keep their tensors in.
 CONTAINERS = ('state_dict', 'model', 'module', 'model_state')
+RELEASED = 'mmdualpath://'  # what comes with the package
 # Configs that Hugging Face and open_clip put beside their files.
 SIDECARS = ('config.json', 'open_clip_config.json')
 
 
-def read_checkpoint(checkpoint: str) -> StateDict:
-    """Tensors of a checkpoint, by name.
+class Checkpoint(NamedTuple):
+    """What a file of weights says.
+
+    Attributes:
+        tensors: By name.
+        config: What the config beside a local file says; empty without one.
+    """
+    tensors: StateDict
+    config: Dict[str, Any]
+
+
+def read_checkpoint(checkpoint: str) -> Checkpoint:
+    """Tensors of a checkpoint, and the config beside it.
 
     Args:
         checkpoint: Path or URL of a file: torch's own (also a TorchScript
-            archive), safetensors or numpy's ``.npz``; or whatever MMEngine's
-            ``CheckpointLoader`` has a scheme for.
+            archive), safetensors or numpy's ``.npz``;
+            ``mmdualpath://NAME``, which comes with the package; or whatever
+            MMEngine's ``CheckpointLoader`` has a scheme for.
 
     Raises:
         ValueError: If the file needs arbitrary unpickling, or holds no
             tensors.
     """
-    path = _local(checkpoint)
-    content = (
-        CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-        if path is None else read_file(path))
+    path, config = _local(checkpoint), {}
+    if path is None:
+        content = CheckpointLoader.load_checkpoint(
+            checkpoint, map_location='cpu')
+    else:
+        content = read_file(path)
+        for beside in map(path.with_name, SIDECARS):
+            if '://' not in checkpoint and beside.is_file():
+                config.update(json.loads(beside.read_text()))
     tensors = tensors_in(content)
     if not tensors:
         raise ValueError(f'{checkpoint} holds no tensors; its entries are '
                          f'{", ".join(map(str, list(content)[:8]))}.')
-    return tensors
+    return Checkpoint(tensors, config)
 
 
 def tensors_in(content: Dict[str, Any]) -> StateDict:
@@ -63,17 +81,6 @@ def tensors_in(content: Dict[str, Any]) -> StateDict:
         if isinstance(content.get(container), dict):
             content = content[container]
     return {n: t for n, t in content.items() if isinstance(t, Tensor)}
-
-
-def read_sidecars(checkpoint: str) -> Dict[str, Any]:
-    """What the config beside a local file says; empty without one."""
-    config: Dict[str, Any] = {}
-    if '://' not in checkpoint:
-        for name in SIDECARS:
-            path = Path(checkpoint).expanduser().parent / name
-            if path.is_file():
-                config.update(json.loads(path.read_text()))
-    return config
 
 
 def read_file(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
@@ -166,7 +173,24 @@ def _local(checkpoint: str) -> Optional[Path]:
     scheme = urlparse(checkpoint).scheme
     if scheme in ('http', 'https'):
         return _download(checkpoint)
-    return None if '://' in checkpoint else Path(checkpoint)
+    if checkpoint.startswith(RELEASED):
+        return _released(checkpoint)
+    return None if '://' in checkpoint else Path(checkpoint).expanduser()
+
+
+def _released(checkpoint: str) -> Path:
+    """Path of a file that comes with the package.
+
+    Raises:
+        ValueError: If there is no such file.
+    """
+    folder = Path(__file__).parents[2] / 'released'
+    path = folder / checkpoint[len(RELEASED):]
+    if not path.is_file():
+        names = ', '.join(sorted(p.name for p in folder.glob('*.pth')))
+        raise ValueError(f'{checkpoint}: no such file comes with the package, '
+                         f'only {names}.')
+    return path
 
 
 def _download(url: str) -> Path:
@@ -263,6 +287,14 @@ def load_from_http(filename: str, map_location: Any = None) -> Dict[str, Any]:
     """The same for files at a URL."""
     name = Path(urlparse(filename).path).name
     return _read_model(_download(filename), name, map_location)
+
+
+@CheckpointLoader.register_scheme(prefixes=RELEASED)
+def load_from_package(filename: str,
+                      map_location: Any = None) -> Dict[str, Any]:
+    """The same for files that come with the package."""
+    path = _released(filename)
+    return _read_model(path, path.name, map_location)
 
 
 def _read_model(path: Path, name: str, map_location: Any) -> Dict[str, Any]:

@@ -81,7 +81,7 @@ def test_the_switch(hostile, monkeypatch):
     """One switch, torch's own, says that files are trusted."""
     path, trace = hostile
     monkeypatch.setenv(SWITCH, '1')
-    assert set(read_checkpoint(path)) == {'weight'}
+    assert set(read_checkpoint(path).tensors) == {'weight'}
     assert trace.exists()
 
 
@@ -138,7 +138,8 @@ def test_older_torch_files(tmp_path):
         dict(model=dict(w=torch.arange(3))),
         tmp_path / 'a.pth',
         _use_new_zipfile_serialization=False)
-    assert read_checkpoint(str(tmp_path / 'a.pth'))['w'].tolist() == [0, 1, 2]
+    assert read_checkpoint(str(tmp_path /
+                               'a.pth')).tensors['w'].tolist() == [0, 1, 2]
 
 
 def test_safetensors_of_others(tmp_path):
@@ -190,9 +191,10 @@ def test_addresses(tmp_path, monkeypatch):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f'http://127.0.0.1:{server.server_port}/'
         urls = [f'{address}{f}/model.safetensors' for f in 'ab']
-        assert [read_checkpoint(url)['w'].item() for url in urls] == [1., 2.]
+        assert [read_checkpoint(url).tensors['w'].item()
+                for url in urls] == [1., 2.]
         server.shutdown()
-    assert read_checkpoint(urls[1])['w'] == 2.
+    assert read_checkpoint(urls[1]).tensors['w'] == 2.
     # MMEngine's own reading of checkpoints finds it, too.
     content = CheckpointLoader.load_checkpoint(urls[0], map_location='cpu')
     assert content['state_dict']['w'] == 1.
@@ -214,7 +216,7 @@ def test_every_machine_downloads_once(tmp_path, shared):
         os.environ['LOCAL_RANK'] = '0'
         os.environ['TORCH_HOME'] = str(folder / ('0' if shared else rank))
         init_dist(launcher)
-        assert read_checkpoint(url)['w'].tolist() == [1., 1.]
+        assert read_checkpoint(url).tensors['w'].tolist() == [1., 1.]
 
     with http.server.ThreadingHTTPServer(
         ('127.0.0.1', 0),
