@@ -1,6 +1,8 @@
 """Every baseline config, built at full size on the meta device."""
+import numpy as np
 import pytest
 from helpers import CONFIGS, config
+from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 
 from mmdualpath.analysis.structure import build_structure
@@ -215,3 +217,19 @@ def test_zeroi2v_names_what_folds_first():
         for part in model.modules():
             if type(part).__name__ in ('PreAdapter', 'SerialAdapter'):
                 assert type(part.base).__name__ == 'Linear'
+
+
+@pytest.mark.parametrize('label, flipped', [(86, 87), (87, 86), (93, 94),
+                                            (94, 93), (166, 167), (167, 166),
+                                            (5, 5)])
+def test_flips_change_left_and_right(label, flipped):
+    cfg = Config.fromfile(config('zeroi2v_vitb_ssv2'))
+    step, = (s for s in cfg.train_pipeline if s.type == 'Flip')
+    flip = TRANSFORMS.build(dict(step, flip_ratio=1.))
+    results = dict(
+        imgs=[np.arange(12, dtype=np.uint8).reshape(2, 2, 3)],
+        img_shape=(2, 2),
+        modality='RGB',
+        label=label)
+    assert flip(results)['label'] == flipped
+    assert not any(s.type == 'Flip' for s in cfg.test_pipeline)

@@ -94,6 +94,7 @@ def test_each_path_starts_as_the_frozen_backbone(tiny_clip):
     ])
 
     table = torch.zeros(2, 17, 48)
+    table[:, 0] = frozen.pos_embed[:, 0]
     stem = model.backbone.temporal.base.patch_embed
     table[:, 1:] = stem.table(4, 4, torch.device('cpu'))
     y_tp = 0

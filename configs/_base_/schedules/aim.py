@@ -10,6 +10,6 @@ param_scheduler = [
     dict(
         type='LinearLR', start_factor=0.1, end=2.5,
         convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0, convert_to_iter_based=True)
+    dict(type='CosineAnnealingLR', eta_min=0)
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=64)

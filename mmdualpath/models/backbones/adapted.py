@@ -1,5 +1,6 @@
 """A frozen backbone seen through adapters."""
 import logging
+from functools import partial
 from typing import Any, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
@@ -42,7 +43,8 @@ class AdaptedBackbone(BaseModule):
             partial and ``.*`` full fine-tuning.
         fresh: The same for parameters that are trained from random values,
             normal with a standard deviation of ``C**-0.5``.
-        zero: The same for parameters that are zero in this view.
+        zero: The same for parameters that are zero in this view. Of a table
+            of positions, ``pos_embed``, what belongs to a class token stays.
         with_cp: Whether to recompute blocks in the backward pass to save
             memory.
         frozen_dtype: Type the frozen parameters are stored in, such as
@@ -82,7 +84,10 @@ class AdaptedBackbone(BaseModule):
             parameter = self.base.get_parameter(name)
             nn.init.normal_(parameter, std=parameter.shape[-1]**-0.5)
         for name in zeroed:
-            own_parameter(self.base, name, torch.zeros_like, False)
+            # A class token is no patch: its position stays.
+            kept = getattr(self.base, 'num_extra_tokens', 0)
+            own_parameter(self.base, name,
+                          partial(_zeros, kept * (name == 'pos_embed')), False)
         bare = {id(tensor): name for name, tensor in tensors_of(self.base)}
         held = {i: name for i, name in bare.items() if name not in trained}
         self.fingerprint = frozen.fingerprint(name for name in held.values()
@@ -161,6 +166,14 @@ class AdaptedBackbone(BaseModule):
         for name, tensor in tensors_of(self):
             if name in self._frozen and tensor.is_floating_point():
                 tensor.data = tensor.data.to(dtype)
+
+
+def _zeros(kept: int, parameter: Tensor) -> Tensor:
+    """As many zeros, but for the first ``kept`` tokens of ``(1, L, C)``."""
+    zeros = torch.zeros_like(parameter)
+    if kept:
+        zeros[:, :kept] = parameter[:, :kept]
+    return zeros
 
 
 def own_parameter(module: nn.Module, name: str, make: Any,
