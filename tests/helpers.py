@@ -33,8 +33,11 @@ def load_tool(path: str) -> ModuleType:
     return module
 
 
-def shrink(cfg: Config) -> Config:
-    """Make a config of DualPath tiny, in place: same parts, 64 pixels."""
+def shrink(cfg: Config, dims: int = 48, heads: int = 4) -> Config:
+    """Make a config of DualPath, or of one view of a frozen backbone, tiny.
+
+    In place: the same parts, 64 pixels, a ViT of ``dims`` channels.
+    """
     backbone = cfg.model.backbone.backbone
     backbone.init_cfg = dict(type='RandomWeights')
     backbone.img_size = PIXELS
@@ -44,21 +47,24 @@ def shrink(cfg: Config) -> Config:
         features = 48
     else:
         backbone.arch = dict(
-            embed_dims=48, num_layers=2, num_heads=4, feedforward_channels=96)
+            embed_dims=dims,
+            num_layers=2,
+            num_heads=heads,
+            feedforward_channels=2 * dims)
         backbone.patch_size = 8
-        features = 48
+        features = dims
         if backbone.get('out_dims'):
             backbone.out_dims = features = 24
-    paths = 0
-    for path in ('spatial', 'temporal'):
-        view = cfg.model.backbone.get(path)
-        if view is not None:
-            paths += 1
-            for adapter in view.adapters.values():
-                if adapter and 'width' in adapter:
-                    adapter['width'] = 8
-    cfg.model.cls_head.in_channels = paths * features
-    cfg.model.cls_head.hidden_channels = 16
+    views = [cfg.model.backbone]
+    if cfg.model.type == 'DualPath':
+        paths = [views[0].get(path) for path in ('spatial', 'temporal')]
+        views = [view for view in paths if view is not None]
+        cfg.model.cls_head.hidden_channels = 16
+    for view in views:
+        for adapter in view.adapters.values():
+            if adapter and 'width' in adapter:
+                adapter['width'] = 8
+    cfg.model.cls_head.in_channels = len(views) * features
     preprocessor = cfg.model.data_preprocessor
     if preprocessor.get('frameset_size'):
         preprocessor.frameset_size = preprocessor.frameset_size * PIXELS // 224

@@ -209,7 +209,6 @@ class Toy(BaseModel):
     ('dualformer_tiny_k400', 3, .1, 30, False),
     ('dualformer_small_hmdb51', 1, .1, 16, False),
     ('aim_vitb_k400', 2.5, .1, 30, False),
-    ('dualpath_vit-mini_digits', 1, .01, 4, True),
     ('st-adapter-release_vitb_k400', 2, .01, 12, True),
 ])
 def test_the_rate_over_a_training(name, warm_up, first, epochs, behind,

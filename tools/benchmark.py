@@ -1,23 +1,23 @@
 """Measure models side by side, or the input pipeline alone.
 
+What they write under docs/ stands in the documentation by tools/tables.py.
+
     python tools/benchmark.py models --out work_dirs/benchmark/cpu.json
     python tools/benchmark.py models --device cuda --dtype bf16 \\
         --mode compile --out work_dirs/benchmark/gpu.json
     python tools/benchmark.py pipeline configs/dualpath_vitb_ssv2.py *.mp4 \\
         --decoders pyav decord --also vp9 mjpeg
-    python tools/benchmark.py tables docs/benchmarks.md
     python tools/benchmark.py picture docs/benchmarks/cpu.json
 """
 import argparse
 import logging
 from typing import Optional, Sequence
 
-from benchmarks import models, picture, pipeline, tables
+from benchmarks import models, picture, pipeline
 
 from mmdualpath.apis.programs import program
 
-PROGRAMS = dict(
-    models=models, pipeline=pipeline, tables=tables, picture=picture)
+PROGRAMS = dict(models=models, pipeline=pipeline, picture=picture)
 
 
 def main(args: Optional[Sequence[str]] = None) -> str:

@@ -1,9 +1,7 @@
-"""Write the tables of configs: the papers' figures and what was measured.
+"""The tables of configs: the papers' figures and what was measured.
 
-    python tools/results_table.py
-
-writes docs/results.md, the tables in the README.md of configs/ and of each
-folder in it, and docs/tradeoff/*.json.
+They are docs/results.md, those in the README.md of configs/ and of each folder
+in it, and docs/tradeoff/*.json; tools/tables.py writes them.
 
 What the papers print stands in configs/papers.yml, row by row; a config says
 its own target in the line "# paper: ..." at its head. Parameters are counted.
@@ -25,7 +23,7 @@ START, END = '<!-- configs -->\n', '<!-- end of configs -->\n'
 POINTS = dict(k400='Table 1', ssv2='Table 2')  # of DualPath, for docs/tradeoff
 TITLE = """# Results
 
-Written by `python tools/results_table.py` from `configs/papers.yml`: every row
+Written by `python tools/tables.py` from `configs/papers.yml`: every row
 of every table of the four papers, and of the tables of models that AIM's and
 ZeroI2V's authors publish, with the config that runs it, or why it is only
 quoted. Figures in the columns "paper" are the papers', accuracy being top-1 /
@@ -106,8 +104,9 @@ def measured() -> Dict[str, str]:
     return found
 
 
-def millions(config: Path) -> str:
-    """Parameters of a config's model, trainable / all."""
+@lru_cache(maxsize=None)
+def counted(config: Path) -> Dict[str, int]:
+    """Parameters of a config's model, ``trainable`` and ``total``."""
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
 
@@ -116,7 +115,12 @@ def millions(config: Path) -> str:
     from mmdualpath.analysis.structure import build_structure
     cfg = Config.fromfile(config)
     init_default_scope(cfg.default_scope)
-    counts = count_params(build_structure(cfg.model))
+    return count_params(build_structure(cfg.model))
+
+
+def millions(config: Path) -> str:
+    """Parameters of a config's model, trainable / all."""
+    counts = counted(config)
     return f'{counts["trainable"] / 1e6:.2f} / {counts["total"] / 1e6:.2f}'
 
 
@@ -208,17 +212,11 @@ def points(table: str) -> str:
     return '[\n' + ',\n'.join(lines) + '\n]\n'
 
 
-def main() -> None:
-    """Write all tables."""
+def pages() -> Dict[Path, str]:
+    """All files that are written from papers, configs and metafiles."""
     written = {ROOT / 'docs/results.md': results()}
     for path in sorted(CONFIGS.rglob('README.md')):
         written[path] = readme(path.parent)
     for data, table in POINTS.items():
         written[ROOT / f'docs/tradeoff/{data}.json'] = points(table)
-    for path, text in written.items():
-        path.write_text(text)
-        print(f'Wrote {path.relative_to(ROOT)}.')
-
-
-if __name__ == '__main__':
-    main()
+    return written

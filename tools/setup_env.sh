@@ -11,13 +11,13 @@ cd "$root"
 if [ -z "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ]; then
     if [ ! -x .venv/bin/python ]; then
         python=${PYTHON:-}
-        for candidate in python3 python3.11 python3.12 python3.10; do
+        for candidate in python3 python3.11 python3.12 python3.13 python3.10; do
             [ -n "$python" ] && break
             "$candidate" -c 'import sys; sys.exit(
-                not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
+                not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
                 && python=$candidate
         done
-        [ -n "$python" ] || { echo "Python 3.10 to 3.12 is needed." >&2; exit 1; }
+        [ -n "$python" ] || { echo "Python 3.10 to 3.13 is needed." >&2; exit 1; }
         echo "Making a virtual environment in .venv ..."
         "$python" -m venv .venv
     fi

@@ -10,4 +10,9 @@ model = dict(
     data_preprocessor=dict(grid=None))
 
 # It has learned what it can after two epochs.
-train_cfg = dict(max_epochs=2, val_interval=2)
+epochs = 2
+train_cfg = dict(max_epochs=epochs, val_interval=epochs)
+param_scheduler = [
+    _base_.warm_up,
+    dict(_base_.decay, begin=epochs - 1, end=epochs)
+]

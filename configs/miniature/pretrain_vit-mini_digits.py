@@ -8,7 +8,12 @@ custom_imports = dict(imports=['mmdualpath'], allow_failed_imports=False)
 model = dict(
     type='ImageClassifier',
     backbone=_base_.backbone,
-    head=dict(type='VisionTransformerClsHead', num_classes=10, in_channels=64))
+    # It starts as torch draws it; the default, zeros, learns much later.
+    head=dict(
+        type='VisionTransformerClsHead',
+        num_classes=10,
+        in_channels=64,
+        init_cfg=None))
 data_preprocessor = dict(
     num_classes=10,
     mean=[127.5, 127.5, 127.5],
@@ -49,8 +54,17 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
     dict(
-        type='LinearLR', start_factor=0.01, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', begin=1, convert_to_iter_based=True)
+        type='LinearLR',
+        start_factor=0.01,
+        end=0.25,
+        convert_to_iter_based=True),
+    dict(
+        type='LinearLR',
+        start_factor=1.,
+        end_factor=0.,
+        begin=0.67 * max_epochs,
+        end=max_epochs,
+        convert_to_iter_based=True)
 ]
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=25),

@@ -31,8 +31,10 @@ def program() -> Iterator[None]:
     first one speaks.
 
     In configs, bases such as ``mmdualpath::dualpath_vitb_ssv2`` lead to what
-    is installed with the package.
+    is installed with the package, and ``custom_imports`` finds files in the
+    folder from which the program is started.
     """
+    sys.path.append(os.getcwd())
     trace = '--trace' in sys.argv
     sys.argv[:] = [a for a in sys.argv if a != '--trace']
     Config._get_cfg_path = staticmethod(_find_base)

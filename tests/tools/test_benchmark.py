@@ -84,6 +84,12 @@ def test_it_goes_on(tiny):
             for n in ('tiny', 'bare')] == [2, 2]
     with pytest.raises(ValueError, match='another --out'):
         run(tiny, 'tiny', '--dtype', 'bf16')
+    content = json.loads(tiny.read_text())
+    content['depends'] = {'configs/dualpath_vitb_ssv2.py#network': 'another'}
+    tiny.write_text(json.dumps(content))
+    models.CONTESTANTS['ours'] = contestants.Contestant('dualpath_vitb_ssv2')
+    with pytest.raises(ValueError, match='made with depends .*another'):
+        run(tiny, 'ours')
 
 
 def test_one_that_fails_stops_no_other(tiny):
@@ -151,7 +157,8 @@ def test_wrong_arguments(tiny, monkeypatch, args, message):
 def test_summary(tmp_path, monkeypatch):
     """Ratios are taken turn by turn, shares of the measured matrix rate."""
     monkeypatch.setitem(results.MATMUL_SIZE, 'cpu', 10)
-    found = results.Results(tmp_path / 'x.json', dict(device='cpu'))
+    found = results.Results(tmp_path / 'x.json', dict(device='cpu'),
+                            dict(machine={}, depends={}))
     found.content['contestants'] = {
         'a':
         dict(

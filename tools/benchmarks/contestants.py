@@ -3,7 +3,7 @@ import functools
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import mmaction
 import torch
@@ -43,14 +43,30 @@ class Contestant:
     apart: bool = False
     options: Dict[str, Any] = field(default_factory=dict)
 
-    def load(self) -> Config:
-        """The config, which reads no weights."""
+    @property
+    def path(self) -> Path:
+        """The file of the config.
+
+        Raises:
+            ValueError: If there is none of this name.
+        """
         path = next(OURS.rglob(f'{Path(self.config).name}.py'), OURS)
         if '/' in self.config:
             path = STOCK / f'{self.config}.py'
         if not path.is_file():
             raise ValueError(f'There is no config {self.config}.')
-        cfg = Config.fromfile(path)
+        return path
+
+    @property
+    def depends(self) -> List[str]:
+        """What its figures depend on in this checkout."""
+        if OURS not in self.path.parents:
+            return []
+        return [f'{self.path.relative_to(OURS.parent)}#network']
+
+    def load(self) -> Config:
+        """The config, which reads no weights."""
+        cfg = Config.fromfile(self.path)
         init_default_scope(cfg.get('default_scope', 'mmaction'))
         cfg.merge_from_dict(dict(self.options))
         cfg.model = without_weights(cfg.model)

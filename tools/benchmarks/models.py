@@ -8,12 +8,9 @@ same command again to go on where it stopped. A table is written beside it.
 Weights are random; no file of weights is read.
 """
 import argparse
-import os
-import platform
 import shlex
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Sequence
 
@@ -21,6 +18,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from mmdualpath.analysis.provenance import provenance
 from .contestants import CONTESTANTS, MODES, Entry
 from .results import MATMUL, MATMUL_SIZE, Results
 from .tables import markdown
@@ -43,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--clock',
         choices=CLOCKS,
         default='wall',
-        help='cpu where other processes disturb, with one thread')
+        help='cpu: of one thread, where other processes disturb')
     parser.add_argument(
         '--measures', nargs='+', choices=MEASURES, default=['latency'])
     parser.add_argument('--rounds', type=int, default=3)
@@ -95,26 +93,6 @@ def largest_batch(make: Callable[[int], Callable], limit: int) -> int:
     if not fits:
         raise RuntimeError('Not even one clip fits.')
     return fits
-
-
-def machine(device: str) -> Dict[str, Any]:
-    """Kind of machine and versions, without names of hosts."""
-    cpu = platform.processor() or platform.machine()
-    info = Path('/proc/cpuinfo')
-    if info.is_file():
-        cpu = next((line.split(':')[1].strip()
-                    for line in info.read_text().splitlines()
-                    if line.startswith('model name')), cpu)
-    return dict(
-        cpu=cpu,
-        cores=os.cpu_count(),
-        threads=torch.get_num_threads(),
-        gpu=torch.cuda.get_device_name() if device == 'cuda' else None,
-        python=platform.python_version(),
-        **{
-            name: version(name)
-            for name in ('torch', 'mmengine', 'mmaction2', 'mmpretrain')
-        })
 
 
 def take_turns(results: Results, names: Sequence[str], measures: Sequence[str],
@@ -212,18 +190,22 @@ def main(args: argparse.Namespace) -> str:
     batch = args.batch or (1 if args.device == 'cpu' else None)
     if args.device == 'cuda' and args.clock == 'cpu':
         raise ValueError('--clock cpu: the work of a GPU is not in it.')
+    if args.clock == 'cpu':
+        torch.set_num_threads(1)
+    names = args.contestants or list(CONTESTANTS)
     results = Results(
         args.out,
         dict(
-            machine=machine(args.device),
             device=args.device,
             dtype=args.dtype,
             mode=args.mode,
-            clock=args.clock))
-    results.content.setdefault(
-        'command', f'python tools/benchmark.py {shlex.join(sys.argv[1:])}')
-    take_turns(results, args.contestants or list(CONTESTANTS), args.measures,
-               args.rounds, args.repeats, batch, args.max_batch)
+            clock=args.clock),
+        provenance(f'python tools/benchmark.py {shlex.join(sys.argv[1:])}',
+                   sorted({d
+                           for n in names
+                           for d in CONTESTANTS[n].depends}), args.device))
+    take_turns(results, names, args.measures, args.rounds, args.repeats, batch,
+               args.max_batch)
     results.save()
     text = markdown(results)
     args.out.with_suffix('.md').write_text(text)

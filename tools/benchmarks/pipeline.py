@@ -9,8 +9,6 @@ import shlex
 import statistics
 import sys
 import tempfile
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Dict, Sequence
 
@@ -22,11 +20,16 @@ from rich.console import Console
 from rich.progress import track
 
 from mmdualpath.analysis.pipelines import time_pipelines, with_decoder
+from mmdualpath.analysis.provenance import PACKAGES, ROOT, provenance
 from mmdualpath.datasets.decoding import DECODERS, choose_decoder
 from mmdualpath.datasets.transcoding import frames_of, rate_of, transcode
-from .models import machine
 from .tables import described, pipeline_table
 
+# The code that a clip passes.
+READING = tuple(f'mmdualpath/{name}.py'
+                for name in ('datasets/reader', 'datasets/transforms/video',
+                             'datasets/transforms/clip_augment',
+                             'augmentation'))
 # What ``--also`` makes of a video first, to see other codecs.
 RENDERINGS: Dict[str, Dict[str, Any]] = {
     'vp9': dict(codec='libvpx-vp9', ending='.webm', cpu_used='5', crf='30'),
@@ -120,17 +123,18 @@ def main(args: argparse.Namespace) -> str:
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     torch.set_num_threads(1)
     decoders = [choose_decoder(name) for name in args.decoders]
+    config = Path(args.config).resolve()
+    pipelines = [
+        f'{config.relative_to(ROOT)}#{split}_pipeline'
+        for split in ('train', 'test')
+    ] if ROOT in config.parents else []
     content = dict(
-        command=f'python tools/benchmark.py {shlex.join(sys.argv[1:])}',
-        date=str(date.today()),
+        provenance(
+            f'python tools/benchmark.py {shlex.join(sys.argv[1:])}',
+            [*pipelines, *READING],
+            packages=(*PACKAGES, 'torchvision', *(DECODERS[name][0]
+                                                  for name in decoders))),
         settings=dict(
-            machine={
-                **machine('cpu'),
-                **{
-                    package: version(package)
-                    for package in (DECODERS[name][0] for name in decoders)
-                }
-            },
             decoders=decoders,
             num_threads=args.num_threads,
             repeats=args.repeats),

@@ -2,7 +2,6 @@
 import json
 import statistics
 from collections import defaultdict
-from datetime import date
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -18,26 +17,33 @@ class Results:
 
     Args:
         path: Its path.
-        settings: What has to be equal for samples to be comparable; None
-            reads a file that is there.
+        settings: How is measured; None reads a file that is there.
+        origin: Where the figures come from.
 
     Raises:
-        ValueError: If the file is of other settings.
+        ValueError: If the file is of other settings, of another machine or
+            of something that has changed since, so that samples are not
+            comparable.
     """
 
     def __init__(self,
                  path: Path,
-                 settings: Optional[Dict[str, Any]] = None) -> None:
+                 settings: Optional[Dict[str, Any]] = None,
+                 origin: Optional[Dict[str, Any]] = None) -> None:
         self.path = path
-        self.content = dict(
-            settings=settings, date=str(date.today()), contestants={})
+        now = dict(origin or {}, settings=settings, contestants={})
+        self.content = now
         if settings is None or path.is_file():
-            content = json.loads(path.read_text())
-            if settings not in (None, content['settings']):
-                raise ValueError(
-                    f'{path} was made with {content["settings"]}, now it is '
-                    f'{settings}: give another --out.')
-            self.content = content
+            self.content = json.loads(path.read_text())
+        if settings is not None:
+            before = self.content['depends']
+            now['depends'] = {**before, **now['depends']}  # others may join
+            self.content['depends'] = {**now['depends'], **before}
+            for key in ('settings', 'machine', 'depends'):
+                if self.content[key] != now[key]:
+                    raise ValueError(
+                        f'{path} was made with {key} {self.content[key]}, now '
+                        f'it is {now[key]}: give another --out.')
 
     def of(self, name: str) -> Dict[str, Any]:
         """Everything known of a contestant."""

@@ -1,14 +1,9 @@
-"""The tables of JSON files in a page of markdown.
-
-Each stands after the comment that names its file.
-"""
-import argparse
+"""The tables of what was measured, in markdown."""
 import json
-import re
 import statistics
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, List, Sequence
 
 from .results import MATMUL, MATMUL_SIZE, Results, summary
 
@@ -38,11 +33,18 @@ UNITS = dict(
     memory=2**-20)
 
 
+def rows_of(results: Results) -> List[Dict[str, Any]]:
+    """The figures of the table in its units."""
+    return [{
+        k: v * UNITS[k] if k in UNITS else v
+        for k, v in row.items()
+    } for row in summary(results)]
+
+
 def markdown(results: Results) -> str:
     """The table, with the machine, versions and command above it."""
     rows = []
-    for row in summary(results):
-        row = {k: v * UNITS[k] if k in UNITS else v for k, v in row.items()}
+    for row in rows_of(results):
         cells = []
         for form in COLUMNS.values():
             try:
@@ -57,11 +59,11 @@ def markdown(results: Results) -> str:
     table = [[list(COLUMNS)[i] for i in keep], ['---'] * len(keep)]
     table += [[r[i] for i in keep] for r in rows]
     content = results.content
-    told = content['settings']
+    device = content['settings']['device']
     extra = {}
     product = content['contestants'].get(MATMUL)
     if product and 'of the matrix rate' in ' '.join(table[0]):
-        size = MATMUL_SIZE[told['device']]
+        size = MATMUL_SIZE[device]
         rate = 2e-9 * size**3 / statistics.median(
             product['samples']['seconds'])
         extra['matrix rate'] = f'{rate:.0f} GFLOP/s ({size} x {size})'
@@ -70,12 +72,11 @@ def markdown(results: Results) -> str:
 
 def described(content: Dict[str, Any], table: str, **extra: Any) -> str:
     """A table with the machine, versions and command above it."""
-    told = dict(content['settings'])
-    about = {**told.pop('machine'), **told, **extra}
+    about = {**content['machine'], **content.get('settings', {}), **extra}
     told = ', '.join(f'{k} {" and ".join(v) if isinstance(v, list) else v}'
                      for k, v in about.items() if v)
-    return (f'`{content["command"]}`\n\n{content["date"]}: {told}.\n\n'
-            f'{table}')
+    when = f'{content["date"]}, commit {content["commit"]}'
+    return f'`{content["command"]}`\n\n{when}: {told}.\n\n{table}'
 
 
 def pipeline_table(content: Dict[str, Any]) -> str:
@@ -114,32 +115,67 @@ def pipeline_table(content: Dict[str, Any]) -> str:
     return as_table(rows) + '\n' + as_table(means)
 
 
+def seeds_table(content: Dict[str, Any]) -> str:
+    """The table of accuracies in percent, a column for each seed."""
+    seeds = sorted(content['seeds'], key=int)
+    header = ['top-1', *(f'seed {s}' for s in seeds), 'worst']
+    rows = [header, ['---'] * len(header)]
+    for name in content['seeds'][seeds[0]]:
+        values = [content['seeds'][s][name] for s in seeds]
+        rows.append([name, *(f'{v:.1f}' for v in (*values, min(values)))])
+    return as_table(rows)
+
+
 def as_table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as markdown."""
     return ''.join(f'| {" | ".join(row)} |\n' for row in rows)
 
 
-TABLE = re.compile(r'(<!-- table of (\S+) -->\n).*?(<!-- end of table -->)',
-                   re.DOTALL)
+def table(path: Path) -> str:
+    """What stands in a page of a file of figures."""
+    content = json.loads(path.read_text())
+    if 'videos' in content:
+        return described(content, pipeline_table(content))
+    if 'seeds' in content:
+        return described(content, seeds_table(content))
+    return markdown(Results(path))
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line of ``tables`` takes."""
-    parser.add_argument('page', type=Path)
-
-
-def main(args: argparse.Namespace) -> str:
-    """Fill in the tables of a page."""
-
-    def fill(found: re.Match) -> str:
-        path = args.page.parent / found[2]
-        text = 'Not yet run.\n'
-        if path.is_file():
-            content = json.loads(path.read_text())
-            text = described(content, pipeline_table(content)) \
-                if 'videos' in content else markdown(Results(path))
-        return f'{found[1]}\n{text}\n{found[3]}'
-
-    text = TABLE.sub(fill, args.page.read_text())
-    args.page.write_text(text)
-    return text
+def figures(path: Path) -> Dict[str, Any]:
+    """The figures of such a file by name, in the units of the tables."""
+    content = json.loads(path.read_text())
+    if 'contestants' in content:
+        return {row['contestant']: row for row in rows_of(Results(path))}
+    if 'videos' not in content:
+        return content
+    decoders = content['settings']['decoders']
+    found: Dict[str, Any] = defaultdict(lambda: dict(train={}, test={}))
+    for name, video in content['videos'].items():
+        found[name]['bytes'] = video['bytes']
+        for split in ('train', 'test'):
+            taken = video[split]
+            first, last = (taken['decoding'][decoders[i]] for i in (0, -1))
+            rest = sum(taken['steps'].values())
+            found[name][split] = dict(
+                decoding=first,
+                ratio=first / last,
+                rest=rest,
+                share=rest / first,
+                clips=1e3 / (first + rest),
+                **taken['steps'])
+    for name in content['videos']:
+        before = found[name.partition(', as ')[0]]
+        found[name]['times bytes'] = found[name]['bytes'] / before['bytes']
+        for split in ('train', 'test'):
+            now, then = found[name][split], before[split]
+            now['times clips'] = now['clips'] / then['clips']
+            now['times decoded'] = then['decoding'] / now['decoding']
+    for kind in {n.partition(', as ')[2] for n in content['videos']}:
+        names = [n for n in found if n.partition(', as ')[2] == kind]
+        for split in ('train', 'test'):
+            taken = [found[n][split] for n in names]
+            found[f'mean as {kind or "they are"}'][split] = {
+                key: statistics.mean(t[key] for t in taken)
+                for key in taken[0]
+            }
+    return found

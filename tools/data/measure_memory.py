@@ -8,7 +8,10 @@ compared, since caches fill first. The growth is also given for 20,000 decodes,
 by a straight line through the figures.
 """
 import argparse
+import json
 import os
+import shlex
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,11 +21,17 @@ from mmengine.registry import init_default_scope
 
 import mmdualpath  # noqa: F401
 from mmdualpath.analysis.pipelines import with_decoder
+from mmdualpath.analysis.provenance import PACKAGES, provenance
 from mmdualpath.apis.programs import program
-from mmdualpath.datasets.decoding import DECODERS
+from mmdualpath.datasets.decoding import DECODERS, choose_decoder
 from mmdualpath.datasets.randomness import Draw
 from mmdualpath.datasets.video_files import videos_in
 
+DEPENDS = ('tools/data/measure_memory.py', 'mmdualpath/datasets/reader.py',
+           'mmdualpath/datasets/video_dataset.py',
+           'mmdualpath/datasets/transforms/video.py',
+           'mmdualpath/datasets/transforms/clip_augment.py',
+           'mmdualpath/augmentation.py')
 PIPELINE = [
     dict(type='VideoInit'),
     dict(type='SampleFrames', clip_len=16, frame_interval=4),
@@ -52,6 +61,7 @@ def main() -> None:
     parser.add_argument('--decodes', type=int, default=20000)
     parser.add_argument(
         '--decoder', choices=('auto', *DECODERS), default='auto')
+    parser.add_argument('--out', type=Path, help='JSON file to write')
     args = parser.parse_args()
     paths = videos_in(args.folder)
 
@@ -77,9 +87,26 @@ def main() -> None:
                 print(f'{done:6d} decodes  {figures[-1][1]:8.1f} MB')
     settled = np.array(figures[max(len(figures) // 10, 1):])
     slope = np.polyfit(*settled.T, 1)[0]
-    print(f'growth from {settled[0, 0]:.0f} to {settled[-1, 0]:.0f} decodes: '
-          f'{settled[-1, 1] - settled[0, 1]:.1f} MB; '
+    first, last = settled[0], settled[-1]
+    print(f'growth from {first[0]:.0f} to {last[0]:.0f} decodes: '
+          f'{last[1] - first[1]:.1f} MB; '
           f'by a line, for 20,000: {slope * 20000:.1f} MB')
+    if args.out:
+        decoder = choose_decoder(args.decoder)
+        content = dict(
+            provenance(
+                f'python tools/data/measure_memory.py '
+                f'{shlex.join(sys.argv[1:])}',
+                DEPENDS,
+                packages=(*PACKAGES, 'torchvision', DECODERS[decoder][0])),
+            decodes=args.decodes,
+            videos=len(paths),
+            figures=figures,
+            first=dict(decodes=int(first[0]), MB=first[1]),
+            last=dict(decodes=int(last[0]), MB=last[1]),
+            least=min(settled[:, 1]),
+            most=max(settled[:, 1]))
+        args.out.write_text(json.dumps(content, indent=1))
 
 
 if __name__ == '__main__':

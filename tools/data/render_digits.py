@@ -24,7 +24,7 @@ import argparse
 import functools
 from multiprocessing import Pool
 from pathlib import Path
-from typing import Callable, List, Tuple
+from typing import Callable, List, Optional, Tuple
 
 import av
 import cv2
@@ -218,7 +218,7 @@ def run(pool: Pool, job: Callable[[int], None], count: int, what: str) -> None:
         pass
 
 
-def main() -> None:
+def main(args: Optional[List[str]] = None) -> None:
     """Render all splits that are not there yet."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -233,7 +233,7 @@ def main() -> None:
         action='store_true',
         help='other speeds and backgrounds in the test videos')
     parser.add_argument('--processes', type=int, default=2)
-    args = parser.parse_args()
+    args = parser.parse_args(args)
 
     videos = (('train', 0, TRAIN_DIGITS, args.train_videos),
               ('test', 1, TEST_DIGITS, args.test_videos))

@@ -1,0 +1,98 @@
+"""The model that comes with the package does what its card says."""
+import hashlib
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from mmaction.apis import inference_recognizer, init_recognizer
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import mmdualpath
+from mmdualpath.models.weights import read_checkpoint, read_file
+
+ROOT = Path(__file__).parents[1]
+RELEASED = Path(mmdualpath.__file__).parent / 'released'
+CONFIG = ROOT / 'configs/dualpath_vit-mini_digits.py'
+NAME = 'mmdualpath://dualpath_vit-mini_digits.pth'
+ACCURACY = json.loads(
+    (ROOT / 'docs/quickstart.json').read_text())['seeds']['0']['DualPath']
+
+
+@pytest.fixture(scope='module')
+def digits(tmp_path_factory):
+    """The test videos of the quickstart, rendered anew."""
+    root = tmp_path_factory.mktemp('digits')
+    spec = importlib.util.spec_from_file_location(
+        'render_digits', ROOT / 'tools/data/render_digits.py')
+    tool = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = tool  # its processes find its functions there
+    spec.loader.exec_module(tool)
+    tool.main([str(root), '--train-videos', '0', '--images', '0'])
+    return root
+
+
+@pytest.mark.slow
+def test_accuracy(digits, tmp_path):
+    """Stock testing gives what is published, to two of 800 videos."""
+    cfg = Config.fromfile(CONFIG)
+    cfg.work_dir, cfg.load_from = str(tmp_path), NAME
+    dataset = dict(
+        ann_file=str(digits / 'test.txt'),
+        data_prefix=dict(video=str(digits / 'test')))
+    cfg.merge_from_dict(
+        dict(test_dataloader=dict(num_workers=0, persistent_workers=False)))
+    cfg.test_dataloader.dataset.update(dataset)
+    top1 = Runner.from_cfg(cfg).test()['acc/top1']
+    assert 100 * top1 == pytest.approx(ACCURACY, abs=0.25)
+
+
+def test_samples():
+    labels = (RELEASED / 'labels.txt').read_text().split('\n')
+    model = init_recognizer(str(CONFIG), NAME, device='cpu')
+    videos = sorted(RELEASED.glob('*.mp4'))
+    assert len(videos) == 3
+    for video in videos:
+        scores = inference_recognizer(model, str(video)).pred_score
+        assert labels[scores.argmax()] == video.stem
+
+
+def test_its_own_config_finds_everything():
+    """Without a checkout too."""
+    cfg = Config.fromstring(
+        read_file(RELEASED / NAME[13:])['meta']['cfg'], '.py')
+    model = init_recognizer(cfg, NAME, device='cpu')
+    ours = init_recognizer(str(CONFIG), NAME, device='cpu')
+    for name, tensor in ours.state_dict().items():
+        assert torch.equal(tensor, model.state_dict()[name]), name
+
+
+def test_card():
+    """It names the files by their content, and the index says the same."""
+    card = (RELEASED / 'README.md').read_text()
+    for path in RELEASED.glob('*.pth'):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert f'`{path.name}`' in card and digest in card
+    entry, = [
+        m
+        for m in yaml.safe_load((ROOT /
+                                 'configs/metafile.yml').read_text())['Models']
+        if m['Name'] == CONFIG.stem
+    ]
+    result, = entry['Results']
+    assert result['Metrics']['Top 1 Accuracy'] == ACCURACY
+    assert (ROOT / entry['Weights']).is_file()
+
+
+def test_another_name_is_refused():
+    with pytest.raises(
+            ValueError, match=r'mmdualpath://x.pth.*only .*vit-mini'):
+        read_checkpoint('mmdualpath://x.pth')
+    for text in re.findall(r'mmdualpath://[\w.-]+\.pth',
+                           (ROOT / 'README.md').read_text()):
+        assert read_checkpoint(text).tensors

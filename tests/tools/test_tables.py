@@ -1,0 +1,241 @@
+"""Figures of the documentation are those of their files, and still true."""
+import ast
+import json
+import subprocess
+import sys
+
+import pytest
+from helpers import ROOT, config, load_tool
+from mmengine.config import Config
+
+from mmdualpath.analysis import provenance
+
+tool = load_tool('tables.py')
+FILES = tool.measured(ROOT)
+names = [str(p.relative_to(ROOT)) for p in FILES]
+
+
+@pytest.mark.parametrize('path', FILES, ids=names)
+def test_a_figure_is_of_what_is_here(path):
+    """Else the command that stands in its file has to be run again."""
+    content = FILES[path]
+    changed = provenance.stale(content)
+    assert not changed, (
+        f'{", ".join(changed)} changed since {path.name} was measured. '
+        f'Measure it again:\n{content["command"]}')
+    assert set(content) >= {'command', 'date', 'commit', 'machine', 'depends'}
+    assert content['depends']
+    assert set(content['machine']) >= {'cpu', 'gpu', 'python', 'torch'}
+
+
+def test_every_file_of_figures_says_where_it_is_from():
+    """Or holds figures that papers print, and none of ours."""
+    for path in (ROOT / 'docs').rglob('*.json'):
+        if path not in FILES:
+            points = json.loads(path.read_text())
+            assert {p['source'] for p in points} == {'paper'}, path
+
+
+def test_pages_are_as_they_would_be_written():
+    for page in tool.texts(ROOT):
+        text = page.read_text()
+        assert tool.filled(page, text) == text, (
+            f'{page.relative_to(ROOT)}: run python tools/tables.py')
+
+
+# ---- the mechanism ----------------------------------------------------------
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A checkout with one page and one file."""
+    monkeypatch.setattr(tool, 'ROOT', tmp_path)
+    monkeypatch.setattr(provenance, 'ROOT', tmp_path)
+    (tmp_path / 'docs').mkdir()
+    (tmp_path / 'README.md').write_text('nothing\n')
+    (tmp_path / 'rule.py').write_text('x = 1\n')
+    (tmp_path / 'docs/a.json').write_text(
+        json.dumps(
+            dict(
+                provenance.provenance('python measure.py', ['rule.py']),
+                accuracy=dict(mean=95.125, seeds=[95, 96]))))
+    (tmp_path / 'docs/page.md').write_text(
+        'It is <!-- = a.json : accuracy : mean : .1f -->90.0<!-- / --> %, '
+        'or <!-- = b.json : accuracy : .1f -->1<!-- / -->.\n')
+    return tmp_path
+
+
+def run(*args):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, 'argv', ['tables.py', *args])
+        with pytest.raises(SystemExit) as end:
+            tool.main()
+    return end.value.code
+
+
+def test_figures_are_written_and_checked(here, capsys):
+    assert run('--check') == 1
+    assert 'Differs: docs/page.md' in capsys.readouterr().out
+    assert run() == 0 and run('--check') == 0
+    assert (here / 'docs/page.md').read_text() == (
+        'It is <!-- = a.json : accuracy : mean : .1f -->95.1<!-- / --> %, '
+        'or <!-- = b.json : accuracy : .1f -->not yet run<!-- / -->.\n')
+
+
+def test_what_changed_is_named_with_its_command(here, capsys):
+    run()
+    (here / 'rule.py').write_text('x = 2\n')
+    assert run('--check') == 1
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        'docs/a.json: rule.py changed since it was measured. Measure it '
+        'again:', '    python measure.py'
+    ]
+    (here / 'rule.py').unlink()
+    assert run('--check') == 1
+
+
+@pytest.mark.parametrize('keys, message', [
+    ('accuracy : median : .1f', "no 'median' in mean, seeds"),
+    ('accuracy : mean : low : .1f', "no 'low' in 95.125"),
+])
+def test_a_figure_that_is_not_there(here, keys, message):
+    (here / 'docs/page.md').write_text(f'<!-- = a.json : {keys} -->1'
+                                       '<!-- / -->')
+    with pytest.raises(ValueError, match=message):
+        run()
+
+
+def test_figures_of_a_config():
+    text = 'so <!-- = configs/dualpath_vitb_ssv2.py : {} -->?<!-- / -->'
+    for key, wanted in (('parameters', '12.62 / 98.81'), ('megabytes : .0f',
+                                                          '50')):
+        found = tool.filled(ROOT / 'README.md', text.format(key))
+        assert f'-->{wanted}<!--' in found
+
+
+# ---- fingerprints -----------------------------------------------------------
+
+
+def test_code_counts_without_comments_and_layout(here):
+
+    def mark(text):
+        (here / 'rule.py').write_text(text)
+        return provenance.fingerprint('rule.py')
+
+    plain = mark('def f(x):\n    return [x, None]\n')
+    assert plain == mark('# why\ndef f(x):\n    """Says."""\n\n'
+                         '    return [x,\n            None]  # so\n')
+    assert plain != mark('def f(x):\n    return [x]\n')
+    assert plain != mark('def f(x):\n    return [x, None], 1\n')
+    assert mark('x = ""\n') != mark('x = None\n')
+    assert mark('f(a=1)\n') != mark('f(b=1)\n')
+
+
+def test_syntax_is_told_apart_as_python_does():
+    """Whatever differs in ``ast.dump`` differs; nothing else does."""
+    seen = {}
+    for path in sorted((ROOT / 'mmdualpath').rglob('*.py')):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.expr, ast.arguments)):
+                ours = repr(provenance.code_of(node))
+                assert seen.setdefault(ours, ast.dump(node)) == ast.dump(node)
+
+
+def test_a_config_counts_as_it_is_resolved(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, 'ROOT', tmp_path)
+    (tmp_path / 'configs').mkdir()
+    file = tmp_path / 'configs/a.py'
+
+    def marks():
+        return [
+            provenance.fingerprint(f'configs/a.py{part}')
+            for part in ('', '#model', '#data')
+        ]
+
+    (tmp_path / 'configs/base.py').write_text('model = dict(a=1, b=2)\n')
+    file.write_text("_base_ = 'base.py'\ndata = dict(c=3)\n")
+    first = marks()
+    file.write_text('# other lines\nmodel = dict(b=2, a=1)\n'
+                    'data = dict(c=3)\n')
+    assert marks() == first
+    file.write_text("_base_ = 'base.py'\ndata = dict(c=4)\n")
+    second = marks()
+    assert [a == b for a, b in zip(first, second)] == [False, True, False]
+    for name, message in (('configs/a.py#nothing', "no 'nothing'"),
+                          ('configs/b.py', 'no file configs/b.py')):
+        with pytest.raises(ValueError, match=message):
+            provenance.fingerprint(name)
+
+
+def network(**options):
+    cfg = Config.fromfile(config('dualpath_vitb_ssv2'))
+    cfg.merge_from_dict(options)
+    return json.dumps(provenance.network(cfg))
+
+
+POSITIONS = 'model.backbone.temporal.adapters.positions'
+
+
+@pytest.mark.parametrize('options, same', [
+    ({}, True),
+    ({
+        'model.backbone.spatial.adapters.mlp.dropout': 0.5
+    }, True),
+    ({
+        f'{POSITIONS}.amplitude': 1.
+    }, True),
+    ({
+        'model.backbone.spatial.adapters.mlp.width': 64
+    }, False),
+    ({
+        'model.backbone.spatial.adapters.mlp': None
+    }, False),
+    ({
+        'model.backbone.temporal.trainable': ['cls_token', 'ln1']
+    }, False),
+    ({
+        f'{POSITIONS}.type': 'FrameIndexPositions'
+    }, False),
+    ({
+        'test_dataloader.dataset.pipeline.1.clip_len': 32
+    }, False),
+])
+def test_a_network_counts_by_what_it_computes(options, same):
+    assert (network(**options) == network()) == same
+
+
+def test_a_network_counts_by_how_it_computes(monkeypatch):
+    from mmdualpath.models.adapters import ParallelAdapter
+    before = network()
+
+    def forward(self, x, *args, **kwargs):
+        return self.base(x, *args, **kwargs)
+
+    forward.__module__ = ParallelAdapter.__module__
+    monkeypatch.setattr(ParallelAdapter, 'forward', forward)
+    assert network() != before
+
+
+def test_the_commit_is_dirty_if_code_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, 'ROOT', tmp_path)
+    assert provenance.commit() == 'unknown'
+
+    def git(*args):
+        return subprocess.run(
+            ['git', '-c', 'user.name=a', '-c', 'user.email=a@b', *args],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            text=True).stdout.strip()
+
+    git('init')
+    (tmp_path / 'docs').mkdir()
+    for name in ('docs/page.md', 'code.py'):
+        (tmp_path / name).write_text('1\n')
+    git('add', '.')
+    git('commit', '-m', 'first')
+    head = git('rev-parse', '--short', 'HEAD')
+    (tmp_path / 'docs/page.md').write_text('2\n')
+    assert provenance.commit() == head
+    (tmp_path / 'code.py').write_text('2\n')
+    assert provenance.commit() == f'{head}-dirty'
