@@ -21,8 +21,9 @@ def inject(backbone: nn.Module, adapters: Adapters) -> None:
     """Wrap modules of a backbone with adapters, in place.
 
     All sites are looked up on the bare backbone first; then the adapters are
-    attached in the order given, a later one around an earlier one on the same
-    module.
+    attached in the order of the list, or of their names in the alphabet, a
+    later one around an earlier one on the same module. (The order in which
+    names are written is lost in the config that a checkpoint brings along.)
 
     Args:
         backbone: A bare backbone whose class has a row in the sites table.
@@ -56,7 +57,7 @@ def inject(backbone: nn.Module, adapters: Adapters) -> None:
 
 def _listed(adapters: Adapters) -> List[Mapping]:
     if isinstance(adapters, Mapping):
-        return [cfg for cfg in adapters.values() if cfg is not None]
+        return [cfg for _, cfg in sorted(adapters.items()) if cfg is not None]
     return list(adapters)
 
 
