@@ -4,10 +4,10 @@ from .dualformer import DualFormer
 from .dualpath import DualPathBackbone, views_of
 from .fingerprint import Fingerprint
 from .frozen import FrozenBackbone, share
-from .inject import inject, strip
+from .inject import fold, inject, strip
 
 __all__ = [
     'AdaptedBackbone', 'CLIPVisionTransformer', 'DualFormer',
-    'DualPathBackbone', 'Fingerprint', 'FrozenBackbone', 'inject', 'share',
-    'strip', 'views_of'
+    'DualPathBackbone', 'Fingerprint', 'FrozenBackbone', 'fold', 'inject',
+    'share', 'strip', 'views_of'
 ]
