@@ -20,10 +20,8 @@ BACKBONES = {  # a config of its pretraining, a folder of images, width
     'swin-micro': ('pretrain_swin-micro_digits', 'images-and-photos', 96)
 }
 
-BACKBONE = 'model.backbone.backbone'
 SPATIAL = 'model.backbone.spatial'
 TEMPORAL = 'model.backbone.temporal'
-POSITIONS = f'{TEMPORAL}.adapters.positions'
 HEAD = 'model.cls_head'
 VIEWS = 'model.data_preprocessor'
 
@@ -78,8 +76,10 @@ class Cell:
         parts = ('model', 'optim_wrapper', 'param_scheduler', 'custom_hooks',
                  'train_cfg')
         content = {
-            **{k: cfg[k]
-               for k in parts}, 'batch': cfg.train_dataloader.batch_size,
+            **{
+                k: cfg[k]
+                for k in parts
+            }, 'batch': cfg.train_dataloader.batch_size,
             'cell': (self.frames, self.task, self.match)
         }
         text = json.dumps(content, sort_keys=True, default=repr)
@@ -93,10 +93,7 @@ def symmetric(number: int, length: int = 16) -> List[int]:
     return first + middle + [length - 1 - i for i in reversed(first)]
 
 
-ADAPTERS = {
-    'vit-micro': ('attn', 'mlp'),
-    'swin-micro': ('window_attn', 'mlp')
-}
+ADAPTERS = {'vit-micro': ('attn', 'mlp'), 'swin-micro': ('window_attn', 'mlp')}
 CODES = {'3-D': 'FramesetPositions', 'frame number': 'FrameIndexPositions'}
 EMBEDDINGS = ('none', 'frozen', 'trained', 'fresh')
 Amplitude = Union[float, str]
@@ -153,8 +150,7 @@ def temporal(code: str = '3-D',
     if backbone.startswith('vit'):
         trained = ['cls_token']
         view.update(
-            trainable=trained + ['pos_embed'] *
-            (embedding == 'trained'),
+            trainable=trained + ['pos_embed'] * (embedding == 'trained'),
             zero=['pos_embed'] * (embedding == 'none'),
             fresh=['pos_embed'] * (embedding == 'fresh'))
     options = {
@@ -277,48 +273,59 @@ def tables() -> Dict[str, Table]:
     sweep = (0.1, 0.3, 3., 10., 30.)
     found = {
         'amplitude': {
-            f'{amp}, {form}': temporal(
-                amplitude='match' if amp == 'match' else 1., skip=skip)
-            for form, skip in FORMS.items() for amp in ('match', '1')
+            f'{amp}, {form}':
+            temporal(amplitude='match' if amp == 'match' else 1., skip=skip)
+            for form, skip in FORMS.items()
+            for amp in ('match', '1')
         },
         'amplitude, 3-D':
         by_form(lambda **k: amplitudes(*sweep, **k)),
         'amplitude, frame number':
         by_form(lambda **k: amplitudes(*sweep, code='frame number', **k)),
         'positions': {
-            f'{code}, {embedding}, {form}': temporal(
-                code, skip=skip, embedding=embedding)
-            for form, skip in FORMS.items() for embedding in EMBEDDINGS
+            f'{code}, {embedding}, {form}':
+            temporal(code, skip=skip, embedding=embedding)
+            for form, skip in FORMS.items()
+            for embedding in EMBEDDINGS
             for code in ('3-D', 'frame number', 'no code')
         },
         'literal': {
-            'as it is': temporal(skip=False),
-            'non-zero start': temporal(skip=False, init='trunc_normal'),
-            'warm-up of 1,000 steps': temporal(skip=False, warmup=1000),
-            'width 64': temporal(skip=False, width=64),
-            'all three': temporal(
-                skip=False, init='trunc_normal', warmup=1000, width=64),
-            'as it is, amplitude 1': temporal(skip=False, amplitude=1.),
-            'non-zero start, amplitude 1': temporal(
-                skip=False, amplitude=1., init='trunc_normal')
+            'as it is':
+            temporal(skip=False),
+            'non-zero start':
+            temporal(skip=False, init='trunc_normal'),
+            'warm-up of 1,000 steps':
+            temporal(skip=False, warmup=1000),
+            'width 64':
+            temporal(skip=False, width=64),
+            'all three':
+            temporal(skip=False, init='trunc_normal', warmup=1000, width=64),
+            'as it is, amplitude 1':
+            temporal(skip=False, amplitude=1.),
+            'non-zero start, amplitude 1':
+            temporal(skip=False, amplitude=1., init='trunc_normal')
         },
         'framesets': {
-            f'T_G = {n}, amplitude {amp}': temporal(
-                framesets=n, amplitude=1. if amp == '1' else amp)
-            for n in (1, 2, 3) for amp in ('match', '1')
+            f'T_G = {n}, amplitude {amp}':
+            temporal(framesets=n, amplitude=1. if amp == '1' else amp)
+            for n in (1, 2, 3)
+            for amp in ('match', '1')
         },
         # Every frame has 2 x 2 patches, whatever the grid.
         'grid of 16 frames': {
-            f'w = h = {n}': temporal(framesets=16 // n**2, grid=n, size=16 * n)
+            f'w = h = {n}':
+            temporal(framesets=16 // n**2, grid=n, size=16 * n)
             for n in (2, 4)
         },
         'grid of 64 frames': {
-            f'w = h = {n}, amplitude {amp}': temporal(
+            f'w = h = {n}, amplitude {amp}':
+            temporal(
                 framesets=64 // n**2,
                 grid=n,
                 size=16 * n,
                 amplitude=1. if amp == '1' else amp)
-            for n in (2, 4, 8) for amp in ('match', '1')
+            for n in (2, 4, 8)
+            for amp in ('match', '1')
         },
         'frameset size': {
             '64 pixels': temporal(),
@@ -330,45 +337,53 @@ def tables() -> Dict[str, Table]:
             for width in (8, 16, 32, 64)
         },
         'Swin': {
-            f'{amp}, {form}': temporal(
+            f'{amp}, {form}':
+            temporal(
                 amplitude=1. if amp == '1' else amp,
                 skip=skip,
                 backbone='swin-micro')
-            for form, skip in FORMS.items() for amp in ('match', '1')
+            for form, skip in FORMS.items()
+            for amp in ('match', '1')
         },
         'Swin, amplitude':
         amplitudes(*sweep, backbone='swin-micro'),
         'paths': {
-            'both': Cell(),
-            'temporal alone': temporal(),
-            'spatial alone': Cell(
-                options={
-                    TEMPORAL: None,
-                    f'{VIEWS}.grid': None,
-                    f'{HEAD}.in_channels': 48
-                })
+            'both':
+            Cell(),
+            'temporal alone':
+            temporal(),
+            'spatial alone':
+            Cell(options={
+                TEMPORAL: None,
+                f'{VIEWS}.grid': None,
+                f'{HEAD}.in_channels': 48
+            })
         },
         'spatial frames': {
-            f'T_S = {n}': Cell(
-                options={f'{VIEWS}.num_spatial_frames': symmetric(n)})
+            f'T_S = {n}':
+            Cell(options={f'{VIEWS}.num_spatial_frames': symmetric(n)})
             for n in (1, 2, 4, 8)
         },
         'motion': {
-            **methods('motion'),
-            'linear, temporal head': with_head(),
-            'VPT, temporal head': with_head(VPT),
-            'AdaptFormer, temporal head': with_head(ADAPTFORMER),
-            'ST-Adapter, 8 frames': one_path(st_adapter(8), frames=8),
+            **methods('motion'), 'linear, temporal head':
+            with_head(),
+            'VPT, temporal head':
+            with_head(VPT),
+            'AdaptFormer, temporal head':
+            with_head(ADAPTFORMER),
+            'ST-Adapter, 8 frames':
+            one_path(st_adapter(8), frames=8),
             'full, temporal attention, 8 frames':
             one_path(*attention(8), frames=8, **EVERYTHING)
         },
         'appearance': {
-            **methods('appearance'),
-            'linear, temporal head': with_head(task='appearance'),
-            'AdaptFormer, temporal head': with_head(
-                ADAPTFORMER, task='appearance')
+            **methods('appearance'), 'linear, temporal head':
+            with_head(task='appearance'),
+            'AdaptFormer, temporal head':
+            with_head(ADAPTFORMER, task='appearance')
         },
-        'both': methods('both')
+        'both':
+        methods('both')
     }
     return found
 
@@ -445,8 +460,9 @@ class Grid:
     def runs(self) -> List[Tuple[str, Cell, int]]:
         """Name, cell and seed of every training, in their order.
 
-        The main claim first, with all its seeds; then everything with one
-        seed, everything with the next, and so on.
+        The main claim first, with the usual number of seeds; then everything
+        else with one seed, a further one of the claim, everything with the
+        next, and so on.
         """
         cells: Dict[str, Tuple[str, Cell]] = {}
         claim = set()
@@ -455,10 +471,16 @@ class Grid:
                 cells.setdefault(cell.digest(), (f'{table}: {label}', cell))
                 if table == self.claim:
                     claim.add(cell.digest())
-        order = [(key not in claim, seed, i)
-                 for i, key in enumerate(cells)
-                 for seed in range(
-                     self.claim_seeds if key in claim else self.seeds)]
+
+        def turn(key: str, seed: int) -> int:
+            if key in claim:
+                return 2 * max(0, seed + 1 - self.seeds)
+            return 2 * seed + 1
+
+        order = [
+            (turn(key, seed), seed, i) for i, key in enumerate(cells)
+            for seed in range(self.claim_seeds if key in claim else self.seeds)
+        ]
         rows = list(cells.values())
         return [(*rows[i], seed) for _, seed, i in sorted(order)]
 
@@ -469,7 +491,7 @@ QUICK = Grid(
         'motion': ('DualPath', 'linear, temporal head')
     },
     seeds=1,
-    claim_seeds=2,
+    claim_seeds=1,
     videos=(48, 16),
     images=(64, 20),
     pretrain=4,
@@ -480,14 +502,12 @@ REDUCED = Grid(
     'reduced', {
         'amplitude':
         None,
-        'positions':
-        ('frame number, none, skip', 'no code, none, skip',
-         'no code, frozen, skip', 'no code, trained, skip',
-         'frame number, trained, skip', '3-D, trained, skip',
-         'frame number, fresh, skip', 'no code, fresh, skip'),
-        'amplitude, 3-D':
-        ('learned from 1, skip', '0.3 x match, skip', '3 x match, skip',
-         '10 x match, skip'),
+        'positions': ('frame number, none, skip', 'no code, none, skip',
+                      'no code, frozen, skip', 'no code, trained, skip',
+                      'frame number, trained, skip', '3-D, trained, skip',
+                      'frame number, fresh, skip', 'no code, fresh, skip'),
+        'amplitude, 3-D': ('learned from 1, skip', '0.3 x match, skip',
+                           '3 x match, skip', '10 x match, skip'),
         'motion': ('DualPath', 'ST-Adapter', 'AdaptFormer, temporal head',
                    'full', 'full, temporal attention'),
         'framesets': ('T_G = 3, amplitude match', 'T_G = 3, amplitude 1'),

@@ -8,11 +8,12 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, Tuple
 
 import cv2
 import numpy as np
 import torch
+from grid import symmetric
 from mmaction.registry import DATASETS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
@@ -53,9 +54,10 @@ class View:
 
     def path(self, folder: Path, split: str) -> Path:
         """Its file."""
-        parts = ([f'grid{"x".join(map(str, self.grid))}',
-                  f'{"x".join(map(str, self.size))}px'] if self.grid else
-                 ['frames', *map(str, self.frames)])
+        parts = ([
+            f'grid{"x".join(map(str, self.grid))}',
+            f'{"x".join(map(str, self.size))}px'
+        ] if self.grid else ['frames', *map(str, self.frames)])
         return folder / f'{split}-{self.length}-{"-".join(parts)}.npy'
 
 
@@ -68,9 +70,7 @@ def views_of(cfg: Config, frames: int) -> Dict[str, View]:
     """
     wanted = cfg.model.data_preprocessor
     if cfg.model.type != 'DualPath':
-        length = 16
-        chosen = [(2 * i + 1) * length // (2 * frames) for i in range(frames)]
-        return dict(frames=View(length, frames=tuple(chosen)))
+        return dict(frames=View(16, frames=tuple(symmetric(frames))))
     found = {}
     if wanted.num_spatial_frames is not None:
         chosen = spatial_indices(frames, wanted.num_spatial_frames)
@@ -95,8 +95,8 @@ def _render(job: Tuple[Path, str, int, List[View], int]) -> None:
         np.load(path, mmap_mode='r+')[index] = view.of(clip).numpy()
 
 
-def prepare(folder: Path, views: Iterable[View],
-            counts: Mapping[str, int]) -> None:
+def prepare(folder: Path, views: Iterable[View], counts: Mapping[str,
+                                                                 int]) -> None:
     """Render what is not there yet.
 
     Args:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 import torch
-from grid import (BACKBONES, CONFIGS, GRIDS, POSITIONS, Cell, Grid, named)
+from grid import BACKBONES, CONFIGS, GRIDS, Cell, Grid, named
 from inputs import prepare, prepare_stills, prepared, views_of
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
@@ -82,8 +82,6 @@ def configure(cell: Cell, seed: int, grid: Grid) -> Config:
     init = dict(
         type='Pretrained', checkpoint=str(grid.pretrained(cell.backbone)))
     cfg.model.backbone.backbone.init_cfg = init
-    if cell.match:
-        cfg.model.backbone.temporal.adapters.positions.amplitude = 'match'
     prepared(cfg, cell.frames, grid.data, cell.task)
     cfg.train_cfg.max_iters = grid.steps
     cfg.train_cfg.val_interval = grid.interval
@@ -169,12 +167,12 @@ def run(grid: Grid, workers: int) -> None:
     jobs = [(grid.name, *job) for job in runs
             if not grid.place(*job[1:]).exists()]
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['inputs', 'mmdualpath'])
     failed = []
     columns = (*Progress.get_default_columns(), TimeElapsedColumn())
     console = Console()
-    with context.Pool(workers, maxtasksperchild=1) as pool, Progress(
-            *columns, console=console) as bar:
+    with context.Pool(
+            workers, maxtasksperchild=1) as pool, Progress(
+                *columns, console=console) as bar:
         task = bar.add_task(
             f'{len(runs)} trainings',
             total=len(runs),
@@ -194,9 +192,8 @@ def run(grid: Grid, workers: int) -> None:
                 f'left {bar.tasks[0].time_remaining or "?"} s',
                 highlight=False)
     if failed:
-        raise SystemExit(
-            f'{len(failed)} trainings failed: '
-            f'{[(name, seed) for name, _, seed in failed]}.')
+        raise SystemExit(f'{len(failed)} trainings failed: '
+                         f'{[(name, seed) for name, _, seed in failed]}.')
 
 
 def main() -> None:
@@ -212,10 +209,11 @@ def main() -> None:
     args = parser.parse_args()
     grid = named(args.grid)
     cells = [cell for _, cell, _ in grid.runs()]
-    counts = ('train', 'test')
-    prepare_stills(grid.data, dict(zip(counts, grid.images)))
-    backbones = sorted({cell.backbone for cell in cells})
+    splits = ('train', 'test')
     context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['inputs', 'mmdualpath'])
+    prepare_stills(grid.data, dict(zip(splits, grid.images)))
+    backbones = sorted({cell.backbone for cell in cells})
     print(f'Pretraining {", ".join(backbones)}', flush=True)
     with context.Pool(args.workers) as pool:
         pool.map(pretrain, [(grid.name, name) for name in backbones])
@@ -224,7 +222,7 @@ def main() -> None:
         for cell in cells
         for view in views_of(cell.resolve(), cell.frames).values()
     }
-    prepare(grid.data, views, dict(zip(counts, grid.videos)))
+    prepare(grid.data, views, dict(zip(splits, grid.videos)))
     run(grid, args.workers)
 
 

@@ -1,8 +1,7 @@
 # A training ends when six evaluations in a row bring no accuracy that is new,
 # or after 10,000 steps. The rate is constant, so that nothing depends on when
 # that is, and what is evaluated is the moving average of the parameters.
-train_cfg = dict(
-    type='IterBasedTrainLoop', max_iters=10_000, val_interval=250)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=10_000, val_interval=250)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
@@ -14,7 +13,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False)
 ]
 custom_hooks = [
-    dict(type='EMAHook', momentum=0.01),
+    dict(type='EMAHook', momentum=0.05, interval=5),
     dict(
         type='EarlyStoppingHook',
         monitor='acc/top1',

@@ -29,8 +29,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=200, by_epoch=False),
-    dict(
-        type='CosineAnnealingLR', begin=200, end=max_iters, by_epoch=False)
+    dict(type='CosineAnnealingLR', begin=200, end=max_iters, by_epoch=False)
 ]
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=100),
