@@ -4,6 +4,7 @@ import statistics
 from typing import Optional, Sequence
 
 LEVEL = 0.9  # accuracy that the steps are counted to
+MIN_DELTA = 0.01  # what a new best is better by, as the trainer counts it
 
 
 def steps_to(curve: Sequence[float],
@@ -21,7 +22,7 @@ def steps_to(curve: Sequence[float],
         math.inf)
 
 
-def last_best(curve: Sequence[float], min_delta: float = 1e-4) -> int:
+def last_best(curve: Sequence[float], min_delta: float = MIN_DELTA) -> int:
     """Index of the last evaluation that brought a new best, as the trainer
     counts it.
 

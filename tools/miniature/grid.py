@@ -460,9 +460,8 @@ class Grid:
     def runs(self) -> List[Tuple[str, Cell, int]]:
         """Name, cell and seed of every training, in their order.
 
-        The main claim first, with the usual number of seeds; then everything
-        else with one seed, a further one of the claim, everything with the
-        next, and so on.
+        Everything with the first seed, then with the next, and so on, so that
+        what is done at any time is a study.
         """
         cells: Dict[str, Tuple[str, Cell]] = {}
         claim = set()
@@ -471,18 +470,12 @@ class Grid:
                 cells.setdefault(cell.digest(), (f'{table}: {label}', cell))
                 if table == self.claim:
                     claim.add(cell.digest())
-
-        def turn(key: str, seed: int) -> int:
-            if key in claim:
-                return 2 * max(0, seed + 1 - self.seeds)
-            return 2 * seed + 1
-
         order = [
-            (turn(key, seed), seed, i) for i, key in enumerate(cells)
+            (seed, i) for i, key in enumerate(cells)
             for seed in range(self.claim_seeds if key in claim else self.seeds)
         ]
         rows = list(cells.values())
-        return [(*rows[i], seed) for _, seed, i in sorted(order)]
+        return [(*rows[i], seed) for seed, i in sorted(order)]
 
 
 QUICK = Grid(

@@ -112,7 +112,7 @@ def prepare(folder: Path, views: Iterable[View], counts: Mapping[str,
         for view in sorted(set(views)):
             if not view.path(folder, split).exists():
                 due.setdefault((split, view.length), []).append(view)
-    with multiprocessing.get_context('forkserver').Pool() as pool:
+    with multiprocessing.Pool() as pool:
         for (split, length), missing in due.items():
             blank = torch.zeros(length, 3, SIZE, SIZE, dtype=torch.uint8)
             for view in missing:
@@ -163,7 +163,7 @@ def prepare_stills(folder: Path, counts: Mapping[str, int]) -> None:
             if not (both / digit).exists():
                 os.symlink((digits / digit).resolve(), both / digit)
         jobs = [(i, digits, split) for i in range(count)]
-        with multiprocessing.get_context('forkserver').Pool() as pool:
+        with multiprocessing.Pool() as pool:
             for _ in track(
                     pool.imap_unordered(_render_still, jobs, chunksize=64),
                     f'{split} images',

@@ -1,6 +1,7 @@
-# A training ends when six evaluations in a row bring no accuracy that is new,
-# or after 10,000 steps. The rate is constant, so that nothing depends on when
-# that is, and what is evaluated is the moving average of the parameters.
+# A training ends when six evaluations in a row are not a whole point better
+# than the best before them, or after 10,000 steps. The rate is constant, so
+# that nothing depends on when that is, and what is evaluated is the moving
+# average of the parameters.
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=10_000, val_interval=250)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -17,7 +18,7 @@ custom_hooks = [
     dict(
         type='EarlyStoppingHook',
         monitor='acc/top1',
-        min_delta=1e-4,
+        min_delta=0.01,
         patience=6)
 ]
 randomness = dict(seed=0)
