@@ -495,17 +495,17 @@ REDUCED = Grid(
     'reduced', {
         'amplitude':
         None,
-        'positions': ('frame number, none, skip', 'no code, none, skip',
-                      'no code, frozen, skip', 'no code, trained, skip',
-                      'frame number, trained, skip', '3-D, trained, skip',
-                      'frame number, fresh, skip', 'no code, fresh, skip'),
+        'positions':
+        ('frame number, none, skip', 'no code, none, skip',
+         'no code, frozen, skip', 'no code, trained, skip',
+         'frame number, trained, skip', 'frame number, fresh, skip'),
         'amplitude, 3-D': ('learned from 1, skip', '0.3 x match, skip',
                            '3 x match, skip', '10 x match, skip'),
         'motion': ('DualPath', 'ST-Adapter', 'AdaptFormer, temporal head',
-                   'full', 'full, temporal attention'),
-        'framesets': ('T_G = 3, amplitude match', 'T_G = 3, amplitude 1'),
+                   'full, temporal attention'),
+        'framesets': ('T_G = 3, amplitude match', ),
         'literal': ('non-zero start, amplitude 1', ),
-        'appearance': ('DualPath', 'linear', 'AdaptFormer', 'ST-Adapter'),
+        'appearance': ('DualPath', 'AdaptFormer', 'ST-Adapter'),
         'paths': ('spatial alone', ),
         'Swin': ('match, skip', '1, skip'),
     })

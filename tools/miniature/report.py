@@ -74,7 +74,10 @@ def collect(grid: Grid) -> Dict[str, Any]:
             steps=grid.steps,
             patience=grid.patience,
             trainings=sum(len(row['seeds']) for row in cells.values()),
-            of=len(grid.runs())),
+            of=len(grid.runs()),
+            core_minutes=round(
+                sum(run['seconds'] for row in cells.values()
+                    for run in row['seeds'].values()) / 60)),
         pretrained={
             name: json.loads(path.read_text())['top1']
             for name in BACKBONES
@@ -212,6 +215,7 @@ def about(study: Study) -> str:
     return (f'`{content["command"]}`, {content["date"]}, commit '
             f'{", ".join(content["trained_at"])}: {machine}. '
             f'{grid["trainings"]} of the {grid["of"]} trainings of this grid, '
+            f'{grid["core_minutes"]} minutes of one core together, '
             f'{grid["videos"][0]:,} training and {grid["videos"][1]:,} test '
             f'videos, at most {grid["steps"]:,} steps. Unseen still images '
             f'that the frozen backbones recognise: {known}.\n')
