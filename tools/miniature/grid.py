@@ -178,18 +178,19 @@ def one_path(*adapters: dict,
              trainable: Tuple[str, ...] = (),
              lr: Optional[float] = None,
              frames: int = 4,
-             task: str = 'motion') -> Cell:
+             task: str = 'motion',
+             backbone: str = 'vit-micro') -> Cell:
     """A method that reads frames, with DualPath's own head on their mean."""
     options = {
         TEMPORAL: None,
         SPATIAL: dict(adapters=list(adapters), trainable=list(trainable)),
-        f'{HEAD}.in_channels': BACKBONES['vit-micro'][2],
+        f'{HEAD}.in_channels': BACKBONES[backbone][2],
         f'{VIEWS}.num_spatial_frames': symmetric(frames),
         f'{VIEWS}.grid': None
     }
     if lr:
         options['optim_wrapper.optimizer.lr'] = lr
-    return Cell(options=options, task=task)
+    return Cell(f'dualpath_{backbone}_digits', options, backbone, task=task)
 
 
 def with_head(*adapters: dict, task: str = 'motion') -> Cell:
@@ -375,6 +376,11 @@ def tables() -> Dict[str, Table]:
             one_path(st_adapter(8), frames=8),
             'full, temporal attention, 8 frames':
             one_path(*attention(8), frames=8, **EVERYTHING)
+        },
+        'motion, Swin': {
+            'DualPath': Cell('dualpath_swin-micro_digits', {}, 'swin-micro'),
+            'AdaptFormer': one_path(ADAPTFORMER, backbone='swin-micro'),
+            'ST-Adapter': one_path(st_adapter(), backbone='swin-micro')
         },
         'appearance': {
             **methods('appearance'), 'linear, temporal head':

@@ -262,19 +262,20 @@ def draw_curves(study: Study, panels: Mapping[str, Sequence[tuple]]) -> Figure:
         panels: Under each title the table, label and name of each cell.
     """
     panels = {
-        title: [c for c in cells if study.cell(*c[:2])]
-        for title, cells in panels.items()
+        title: cells
+        for title, cells in panels.items() if any(
+            study.cell(*cell[:2]) for cell in cells)
     }
-    panels = {title: cells for title, cells in panels.items() if cells}
     figure = Figure(figsize=(4.6 * len(panels), 3.9), layout='constrained')
     for axes, (title, cells) in zip(
-            figure.subplots(1, len(panels), squeeze=False, sharey=True).flat,
+            figure.subplots(
+                1, len(panels), squeeze=False, sharex=True, sharey=True).flat,
             panels.items()):
         for i, (table, label, name) in enumerate(cells):
-            row = study.cell(table, label)
             colour = colormaps['tab10'](i % 10)
             for curve in study.curves(table, label).values():
-                steps = row['interval'] * np.arange(1, len(curve) + 1)
+                interval = study.cell(table, label)['interval']
+                steps = interval * np.arange(1, len(curve) + 1)
                 axes.plot(
                     steps,
                     100 * np.array(curve),

@@ -1,4 +1,4 @@
-# A Swin of 0.1 M parameters that reads 64 pixels in patches of 8: windows of
+# A Swin of 0.3 M parameters that reads 64 pixels in patches of 8: windows of
 # 4 x 4 patches, then of all that is left.
 backbone = dict(
     type='mmpretrain.SwinTransformer',
