@@ -167,13 +167,17 @@ def test_a_digest_follows_the_shipped_config(monkeypatch):
     assert cell.digest() != before
 
 
-@pytest.mark.parametrize('changes, refused', [
-    (dict(chosen={'motoin': None}), 'motoin'),
-    (dict(chosen={'motion': ('DaulPath', )}), 'DaulPath'),
+@pytest.mark.parametrize('chosen, refused', [
+    ({
+        'motoin': (1, ())
+    }, 'motoin'),
+    ({
+        'motion': (1, ('DaulPath', ))
+    }, 'DaulPath'),
 ])
-def test_a_grid_of_what_there_is_not_is_refused(changes, refused):
+def test_a_grid_of_what_there_is_not_is_refused(chosen, refused):
     with pytest.raises(ValueError, match=refused):
-        replace(grids.QUICK, **changes).runs()
+        replace(grids.QUICK, chosen=chosen).runs()
 
 
 def test_a_wrong_name_is_refused():
@@ -188,14 +192,24 @@ def test_a_wrong_name_is_refused():
 
 
 def test_order_of_the_trainings():
-    grid = replace(grids.QUICK, seeds=2, claim_seeds=4)
-    runs = grid.runs()
-    assert len({(cell.digest(), seed) for _, cell, seed in runs}) == len(runs)
-    claim = [name.startswith('amplitude') for name, *_ in runs]
-    seeds = [seed for *_, seed in runs]
-    assert len(runs) == 4 * 4 + 2 * 2
-    assert seeds == 6 * [0] + 6 * [1] + 4 * [2] + 4 * [3]
-    assert claim == 2 * (4 * [True] + 2 * [False]) + 8 * [True]
+    chosen = {
+        'paths': (2, ()),
+        'motion': (3, ('DualPath', 'linear')),  # DualPath stands in both
+        'width': (1, ('width 8', ))
+    }
+    runs = replace(grids.QUICK, chosen=chosen).runs()
+    assert [(name, seed)
+            for name, _, seed in runs] == [('paths: both', 0),
+                                           ('paths: temporal alone', 0),
+                                           ('paths: spatial alone', 0),
+                                           ('motion: linear', 0),
+                                           ('width: width 8', 0),
+                                           ('paths: both', 1),
+                                           ('paths: temporal alone', 1),
+                                           ('paths: spatial alone', 1),
+                                           ('motion: linear', 1),
+                                           ('paths: both', 2),
+                                           ('motion: linear', 2)]
 
 
 def test_steps_to_90():

@@ -400,10 +400,9 @@ class Grid:
 
     Attributes:
         name: What it is called.
-        chosen: Tables, and the labels of each that are trained; None for all.
-        seeds: Trainings of a cell.
-        claim: Table of the main claim.
-        claim_seeds: Trainings of each of its cells.
+        chosen: Of each table how often a cell is trained, and the labels of
+            those that are; no labels for all. A cell that stands in several
+            tables is trained as often as any of them says.
         videos: Training and test videos.
         images: Training and test images of the backbones' pretraining.
         pretrain: Steps of it.
@@ -412,10 +411,7 @@ class Grid:
         patience: Evaluations without a new best after which it ends.
     """
     name: str
-    chosen: Mapping[str, Optional[Tuple[str, ...]]]
-    seeds: int = 3
-    claim: str = 'amplitude'
-    claim_seeds: int = 5
+    chosen: Mapping[str, Tuple[int, Tuple[str, ...]]]
     videos: Tuple[int, int] = (6000, 800)
     images: Tuple[int, int] = (16000, 1600)
     pretrain: int = 3000
@@ -449,8 +445,8 @@ class Grid:
         """
         whole = tables()
         found = {}
-        for table, labels in self.chosen.items():
-            unknown = set(labels or ()) - set(whole.get(table, {}))
+        for table, (_, labels) in self.chosen.items():
+            unknown = set(labels) - set(whole.get(table, {}))
             if table not in whole or unknown:
                 raise ValueError(
                     f'{self.name}: there is no {table!r} with '
@@ -459,7 +455,7 @@ class Grid:
             found[table] = {
                 label: cell
                 for label, cell in whole[table].items()
-                if labels is None or label in labels
+                if not labels or label in labels
             }
         return found
 
@@ -470,27 +466,21 @@ class Grid:
         what is done at any time is a study.
         """
         cells: Dict[str, Tuple[str, Cell]] = {}
-        claim = set()
+        seeds: Dict[str, int] = {}
         for table, rows in self.tables().items():
             for label, cell in rows.items():
-                cells.setdefault(cell.digest(), (f'{table}: {label}', cell))
-                if table == self.claim:
-                    claim.add(cell.digest())
-        order = [
-            (seed, i) for i, key in enumerate(cells)
-            for seed in range(self.claim_seeds if key in claim else self.seeds)
-        ]
-        rows = list(cells.values())
-        return [(*rows[i], seed) for seed, i in sorted(order)]
+                key = cell.digest()
+                cells.setdefault(key, (f'{table}: {label}', cell))
+                seeds[key] = max(self.chosen[table][0], seeds.get(key, 0))
+        return [(*cells[key], seed) for seed in range(max(seeds.values()))
+                for key in cells if seed < seeds[key]]
 
 
 QUICK = Grid(
     'quick', {
-        'amplitude': None,
-        'motion': ('DualPath', 'linear, temporal head')
+        'amplitude': (1, ()),
+        'motion': (1, ('DualPath', 'linear, temporal head'))
     },
-    seeds=1,
-    claim_seeds=1,
     videos=(48, 16),
     images=(64, 20),
     pretrain=4,
@@ -499,23 +489,32 @@ QUICK = Grid(
     patience=2)
 REDUCED = Grid(
     'reduced', {
-        'amplitude':
-        None,
+        'amplitude': (5, ()),
         'positions':
-        ('frame number, none, skip', 'no code, none, skip',
-         'no code, frozen, skip', 'no code, trained, skip',
-         'frame number, trained, skip', 'frame number, fresh, skip'),
-        'amplitude, 3-D': ('learned from 1, skip', '0.3 x match, skip',
-                           '3 x match, skip', '10 x match, skip'),
-        'motion': ('DualPath', 'ST-Adapter', 'AdaptFormer, temporal head',
-                   'full, temporal attention'),
-        'framesets': ('T_G = 3, amplitude match', ),
-        'literal': ('non-zero start, amplitude 1', ),
-        'appearance': ('DualPath', 'AdaptFormer', 'ST-Adapter'),
-        'paths': ('spatial alone', ),
-        'Swin': ('match, skip', '1, skip'),
+        (3, ('frame number, none, skip', 'no code, none, skip',
+             'no code, trained, skip', 'frame number, trained, skip',
+             'frame number, fresh, skip')),
+        'amplitude, 3-D': (3, ('learned from 1, skip', '0.3 x match, skip',
+                               '3 x match, skip', '10 x match, skip')),
+        'motion':
+        (2, ('DualPath', 'ST-Adapter', 'AdaptFormer, temporal head')),
+        'literal': (3, ('non-zero start, amplitude 1', )),
+        'framesets': (2, ('T_G = 3, amplitude match', )),
+        'appearance': (2, ('DualPath', 'AdaptFormer')),
+        'Swin': (1, ('match, skip', '1, skip')),
+        'paths': (1, ('spatial alone', ))
     })
-WHOLE = Grid('whole', dict.fromkeys(tables()))
+WHOLE = Grid(
+    'whole', {
+        table: ({
+            'amplitude': 5,
+            'amplitude, 3-D': 5,
+            'width': 3,
+            'Swin': 3,
+            'both': 1
+        }.get(table, 2), ())
+        for table in tables()
+    })
 GRIDS = {grid.name: grid for grid in (QUICK, REDUCED, WHOLE)}
 
 
