@@ -316,7 +316,8 @@ def test_the_quick_grid_runs_and_is_reported(quick, tmp_path):
     page.write_text(''.join(
         f'<!-- table of miniature/results.json: {name} -->\n'
         '<!-- end of table -->\n'
-        for name in ('about', 'claim', 'amplitude', 'motion', 'Swin')))
+        for name in ('about', 'claim', 'amplitude', 'motion', 'Swin',
+                     'picture curves_methods', 'picture sweep')))
     subprocess.run([
         sys.executable, '-W', 'ignore', ROOT / 'tools/miniature/report.py',
         '--grid', 'quick', '--out', page
@@ -332,6 +333,8 @@ def test_the_quick_grid_runs_and_is_reported(quick, tmp_path):
     text = page.read_text()
     assert '| DualPath | never |' in text
     assert 'Not yet run: match, skip; 1, skip' in text
+    assert '(miniature/curves_methods.png)' in text
+    assert '(miniature/sweep.png)' not in text
     for name in ('curves_amplitude', 'curves_methods', 'framesets'):
         image = np.asarray(Image.open(tmp_path / f'page/{name}.png'))
         assert image.std() > 5

@@ -244,6 +244,11 @@ def fill(text: str, content: Mapping[str, Any]) -> str:
             body = about(study)
         elif name == 'claim':
             body = claim_of(study)
+        elif name.partition('picture ')[2] in PICTURES:
+            name = name.partition('picture ')[2]
+            drawn = {*panels(study), *(['sweep'] * bool(series(study)))}
+            body = f'![{PICTURES[name]}](miniature/{name}.png)\n' \
+                if name in drawn else ''
         elif name in content['tables']:
             body = table_of(study, name)
         else:
@@ -294,24 +299,33 @@ def draw_curves(study: Study, panels: Mapping[str, Sequence[tuple]]) -> Figure:
     return figure
 
 
-def draw_amplitudes(study: Study) -> Figure:
-    """Steps to 90 % and final accuracy against the amplitude."""
-    figure = Figure(figsize=(9, 3.9), layout='constrained')
-    left, right = figure.subplots(1, 2)
-    series = (('3-D, skip', 'amplitude, 3-D',
-               'skip'), ('3-D, literal', 'amplitude, 3-D', 'literal'),
-              ('frame number, skip', 'amplitude, frame number', 'skip'),
-              ('frame number, literal', 'amplitude, frame number',
-               'literal'), ('Swin, 3-D, skip', 'Swin, amplitude', ''))
-    most = study.content['grid']['steps']
-    for i, (name, table, form) in enumerate(series):
+def series(study: Study) -> Dict[str, tuple]:
+    """Table, end of the label and cells of each curve over the amplitude."""
+    rows = {
+        '3-D, skip': ('amplitude, 3-D', 'skip'),
+        '3-D, literal': ('amplitude, 3-D', 'literal'),
+        'frame number, skip': ('amplitude, frame number', 'skip'),
+        'frame number, literal': ('amplitude, frame number', 'literal'),
+        'Swin, 3-D': ('Swin, amplitude', '')
+    }
+    found = {}
+    for name, (table, form) in rows.items():
         cells = [
             label for label in study.labels(table)
             if label.endswith(form) and 'learned' not in label
         ]
+        if len(cells) > 2 and any(c.startswith('match') for c in cells):
+            found[name] = (table, form, cells)
+    return found
+
+
+def draw_amplitudes(study: Study) -> Figure:
+    """Steps to 90 % and final accuracy against the amplitude."""
+    figure = Figure(figsize=(9, 3.9), layout='constrained')
+    left, right = figure.subplots(1, 2)
+    most = study.content['grid']['steps']
+    for i, (name, (table, form, cells)) in enumerate(series(study).items()):
         match = study.cell(table, f'match, {form}'.rstrip(', '))
-        if not match or len(cells) < 3:
-            continue
         unit = next(iter(match['seeds'].values()))['amplitude']
         colour = colormaps['tab10'](i)
         middle = []
@@ -364,42 +378,66 @@ def draw_samples(data: Path) -> Figure:
     return figure
 
 
-def pictures(study: Study) -> Dict[str, Figure]:
-    """All pictures that there are results for, by file name."""
-    panels = {
-        'amplitude': {
+PICTURES = {
+    'curves_amplitude': 'Learning curves of both amplitudes',
+    'curves_positions': 'Learning curves of codes and position embeddings',
+    'curves_methods': 'Learning curves of methods',
+    'curves_framesets': 'Learning curves of more framesets, and on the Swin',
+    'curves_literal': 'Learning curves of the literal Eq. 9',
+    'sweep': 'Steps to 90 % and final accuracy against the amplitude'
+}
+
+
+def panels(study: Study) -> Dict[str, Dict[str, List[tuple]]]:
+    """Cells of each picture of curves that has some to compare."""
+    found = {
+        'curves_amplitude': {
             title: [('amplitude', f'{amp}, {form}', f'amplitude {amp}')
                     for amp in ('match', '1')]
             for title, form in (('3-D code, skip', 'skip'),
                                 ('3-D code, literal Eq. 9', 'literal'))
         },
-        'positions': {
+        'curves_positions': {
             f'position embedding: {embedding}':
             [('positions', f'{code}, {embedding}, skip', code)
              for code in ('3-D', 'frame number', 'no code')]
             for embedding in ('none', 'frozen', 'trained', 'fresh')
         },
-        'methods': {
+        'curves_methods': {
             task: [(task, label, label) for label in study.labels(task)]
             for task in ('motion', 'appearance', 'both')
         },
-        'framesets': {
+        'curves_framesets': {
             'framesets': [('framesets', label, label)
                           for label in study.labels('framesets')],
             'Swin': [('Swin', label, f'amplitude {label}')
                      for label in study.labels('Swin')]
         },
-        'literal': {
+        'curves_literal': {
             'literal Eq. 9':
             [('literal', label, label) for label in study.labels('literal')]
         },
     }
-    found = {
-        f'curves_{name}': draw_curves(study, cells)
-        for name, cells in panels.items() if any(
-            study.cell(*c[:2]) for row in cells.values() for c in row)
+    # What the first picture has is not enough for another.
+    known = set(study.content['tables']['amplitude'].values())
+    return {
+        name: rows
+        for name, rows in found.items() if any(
+            study.cell(table, label) and (
+                name == 'curves_amplitude'
+                or study.content['tables'][table][label] not in known)
+            for cells in rows.values() for table, label, _ in cells)
     }
-    found['sweep'] = draw_amplitudes(study)
+
+
+def pictures(study: Study) -> Dict[str, Figure]:
+    """All pictures that there are results for, by file name."""
+    found = {
+        name: draw_curves(study, cells)
+        for name, cells in panels(study).items()
+    }
+    if series(study):
+        found['sweep'] = draw_amplitudes(study)
     return found
 
 
@@ -417,6 +455,8 @@ def report(content: Mapping[str, Any],
     folder = page.with_suffix('')
     folder.mkdir(parents=True, exist_ok=True)
     found = pictures(Study(content))
+    for name in set(PICTURES) - set(found):
+        (folder / f'{name}.png').unlink(missing_ok=True)
     if data:
         found['framesets'] = draw_samples(data)
     for name, figure in found.items():
