@@ -4,8 +4,8 @@
 # stopped rising, and writes the page's tables and pictures. Uses a GPU if
 # there is one. Stopped, it goes on where it was.
 #
-#     bash tools/miniature.sh          # at most 90 minutes on two CPU cores
-#     bash tools/miniature.sh whole    # everything, at most 8 hours there
+#     bash tools/miniature.sh          # sized for 90 minutes of two idle CPU cores
+#     bash tools/miniature.sh whole    # everything, sized for 8 hours there
 #     bash tools/miniature.sh quick    # a few steps, to see that all works
 source "$(dirname "$0")/setup_env.sh" demo
 grid=${1:-reduced}
