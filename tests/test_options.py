@@ -243,7 +243,9 @@ def options_of(cls) -> list:
 def options_of_adapter(name: str) -> list:
     """Those that it hands on are among what it says there is."""
     cfg = {'type': name, 'no_such_option': 1}
-    site = Site(SITES.get(name, 'attn'), 48, 0, 2, 1)
+    sites = ADAPTERS[name].sites or ('attn', )
+    attn = nn.Identity()
+    site = Site(SITES.get(name, sites[0]), 48, 0, 2, 1, attn=attn, norm=attn)
     needed = options_of(ADAPTERS[name])
     cfg.update({k: v for k, v in NEEDED_BY_ADAPTERS.items() if k in needed})
     with pytest.raises(OptionError) as error:
