@@ -158,7 +158,7 @@ def test_an_error_of_something_else_stays():
 @pytest.mark.parametrize('cfg, message', [
     (dict(type='ParallelAdapter', widht=8),
      'ParallelAdapter has no option widht: did you mean width? Its options '
-     'are scale, width, act_cfg, dropout, init.'),
+     'are scale, drop_path, width, act_cfg, dropout, init.'),
     (dict(type='STAdapter', num_frames=2,
           kernel_size=3), 'STAdapter: kernel_size=3 must be Sequence[int].'),
     (dict(type='SerialAdapter',
