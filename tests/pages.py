@@ -403,7 +403,7 @@ def make_digits(folder: Path, page: str) -> Path:
 
 DIGITS = 'dualpath_vit-mini_digits'
 PREPARE_DIGITS = '''
-python tools/data/render_digits.py data/digits --train-videos 16 \\
+python tools/data/render_digits.py data/digits --train-videos 64 \\
     --test-videos 8 --images 0 --processes 1 > render.log 2>&1
 '''
 STAND_INS = {
