@@ -4,6 +4,7 @@ import logging
 import math
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -161,7 +162,7 @@ def test_frames_of_a_frameset_have_at_least_four_patches():
 def test_a_digest_follows_the_shipped_config(monkeypatch):
     cell = grids.Cell()
     before = cell.digest()
-    changed = grids.shipped(cell.config).copy()
+    changed = deepcopy(grids.shipped(cell.config))
     changed.optim_wrapper.optimizer.lr = 1.
     monkeypatch.setattr(grids, 'shipped', lambda name: changed)
     assert cell.digest() != before
