@@ -32,8 +32,8 @@ model = dict(
                     amplitude='match',
                     num_framesets=1,
                     grid=grid),
-                pre_attn=dict(type='PreAdapter', site='attn', **adapter),
-                attn=dict(type='SerialAdapter', site='attn', **adapter),
+                attn_in=dict(type='PreAdapter', site='attn', **adapter),
+                attn_out=dict(type='SerialAdapter', site='attn', **adapter),
                 mlp=dict(type='SerialAdapter', site='mlp', **adapter)))),
     cls_head=dict(
         type='MLPHead',

@@ -139,7 +139,7 @@ def test_cells_differ_in_what_their_labels_say():
             'frame number': 'FrameIndexPositions',
             'no code': None
         }[code]
-        for name in ('pre_attn', 'attn', 'mlp'):
+        for name in ('attn_in', 'attn_out', 'mlp'):
             assert view.adapters[name].skip == (form == 'skip')
         assert ('pos_embed' in view.zero) == (embedding == 'none')
         assert ('pos_embed' in view.trainable) == (embedding == 'trained')

@@ -136,8 +136,8 @@ def temporal(code: str = '3-D',
     attn, mlp = ADAPTERS[backbone]
     adapter = dict(width=width, init=init, skip=skip)
     adapters = dict(
-        pre_attn=dict(type='PreAdapter', site=attn, **adapter),
-        attn=dict(type='SerialAdapter', site=attn, **adapter),
+        attn_in=dict(type='PreAdapter', site=attn, **adapter),
+        attn_out=dict(type='SerialAdapter', site=attn, **adapter),
         mlp=dict(type='SerialAdapter', site=mlp, **adapter))
     if code != 'no code':
         adapters['positions'] = dict(
@@ -417,7 +417,7 @@ class Grid:
     pretrain: int = 3000
     steps: int = 10_000
     interval: int = 250
-    patience: int = 6
+    patience: int = 10
 
     @property
     def work(self) -> Path:
@@ -494,15 +494,15 @@ REDUCED = Grid(
         (3, ('frame number, none, skip', 'no code, none, skip',
              'no code, trained, skip', 'frame number, trained, skip',
              'frame number, fresh, skip')),
-        'amplitude, 3-D': (3, ('learned from 1, skip', '0.3 x match, skip',
-                               '3 x match, skip', '10 x match, skip')),
         'motion':
         (2, ('DualPath', 'ST-Adapter', 'AdaptFormer, temporal head')),
-        'literal': (3, ('non-zero start, amplitude 1', )),
-        'framesets': (2, ('T_G = 3, amplitude match', )),
+        'Swin': (2, ('match, skip', '1, skip')),
+        'amplitude, 3-D': (2, ('learned from 1, skip', '0.3 x match, skip',
+                               '3 x match, skip', '10 x match, skip')),
         'appearance': (2, ('DualPath', 'AdaptFormer')),
-        'Swin': (1, ('match, skip', '1, skip')),
-        'paths': (1, ('spatial alone', ))
+        'paths': (1, ('spatial alone', )),
+        'literal': (2, ('non-zero start, amplitude 1', )),
+        'framesets': (1, ('T_G = 3, amplitude match', 'T_G = 3, amplitude 1'))
     })
 WHOLE = Grid(
     'whole', {

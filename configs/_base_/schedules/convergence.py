@@ -1,4 +1,4 @@
-# A training ends when six evaluations in a row are not a whole point better
+# A training ends when ten evaluations in a row are not a whole point better
 # than the best before them, or after 10,000 steps. The rate is constant, so
 # that nothing depends on when that is, and what is evaluated is the moving
 # average of the parameters.
@@ -19,6 +19,6 @@ custom_hooks = [
         type='EarlyStoppingHook',
         monitor='acc/top1',
         min_delta=0.01,
-        patience=6)
+        patience=10)
 ]
 randomness = dict(seed=0)
