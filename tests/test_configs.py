@@ -183,11 +183,15 @@ def test_the_posters_gflops_follow_from_counting(name, paper):
     assert complexity.printed()[name][1] == str(paper)
 
 
-@pytest.mark.parametrize('name, paper', [('aim_vitb_k400', 606),
-                                         ('aim_vitb_diving48', 809)])
-def test_aims_gflops_follow_from_counting(name, paper):
-    macs = complexity.complexity(config(name))['macs'] / 1e9
-    assert macs == pytest.approx(paper, rel=0.003)
+# AIM prints four times its 8 frames for 32; attention along time grows with
+# the square of the frames: blocks, tokens, its two products, channels.
+@pytest.mark.parametrize('name, paper, growth',
+                         [('aim_vitb_k400', 606, 0),
+                          ('aim_vitb_diving48', 809, 12 * 197 * 2 * 768 *
+                           (32**2 - 4 * 8**2))])
+def test_aims_gflops_follow_from_counting(name, paper, growth):
+    macs = complexity.complexity(config(name))['macs']
+    assert (macs - growth) / 1e9 == pytest.approx(paper, rel=0.001)
     assert complexity.printed()[name][1] == str(paper)
 
 

@@ -48,6 +48,9 @@ def main(args=None) -> None:
     args = parser.parse_args(args)
 
     if args.recomputed:
+        if args.prefix:
+            raise ValueError(f'--prefix {args.prefix} with --recomputed: that '
+                             'renames a whole checkpoint.')
         rename(Path(args.src), args.dst)
         return
     tensors, _ = read_checkpoint(args.src)

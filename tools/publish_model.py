@@ -61,6 +61,9 @@ def publish(checkpoint: Path, out_dir: Path, config: str, day: str,
     day = day or meta.get('time', '')[:8] or date.today().strftime('%Y%m%d')
 
     if options:
+        if 'cfg' not in meta:
+            raise ValueError(f'--cfg-options: {checkpoint} has no config to '
+                             'change.')
         cfg = Config.fromstring(meta['cfg'], '.py')
         cfg.merge_from_dict(options)
         meta['cfg'] = cfg.pretty_text

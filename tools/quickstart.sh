@@ -11,12 +11,16 @@ usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 1; }
 seed=0 least=0
 while [ $# -gt 0 ]; do
     case "$1 ${2:-}" in
-        '--seed '[0-9]*) seed=$2 ;;
-        '--at-least '[0-9]*) least=$2 ;;
+        '--seed '?*) seed=$2 ;;
+        '--at-least '?*) least=$2 ;;
         *) usage ;;
     esac
     shift 2
 done
+[[ $seed =~ ^[0-9]+$ && $least =~ ^[0-9]+(\.[0-9]+)?$ ]] || {
+    echo "--seed $seed --at-least $least: a whole number and a percentage." >&2
+    usage
+}
 source "$(dirname "$0")/setup_env.sh" demo
 # So small a model gains nothing by a second thread, which waits for the first
 # wherever something else runs; the other core reads the videos.

@@ -186,6 +186,8 @@ def test_publish_updates_a_metafile(trained, tmp_path):
           state_dict={}), ['--config', 'x'], 'meta.dataset_meta.a is a dtype'),
     (dict(meta={}, state_dict={}), ['--config', 'x', '--result', 'K400=3'
                                     ], 'DATASET/METRIC=VALUE'),
+    (dict(meta={}, state_dict={}), ['--config', 'x', '--cfg-options', 'a=1'
+                                    ], 'has no config to change'),
 ])
 def test_publish_refuses(content, flags, message, tmp_path):
     torch.save(content, tmp_path / 'a.pth')
@@ -434,3 +436,6 @@ def test_a_checkpoint_with_a_level_for_recomputed_blocks(trained, tmp_path):
     with pytest.raises(ValueError, match='no tensor of a recomputed block'):
         tool('convert_weights').main(
             [str(dst), str(tmp_path / 'x.pth'), '--recomputed'])
+    with pytest.raises(ValueError, match='--prefix model with --recomputed'):
+        tool('convert_weights').main(
+            [str(dst), 'x.pth', '--recomputed', '--prefix', 'model'])
