@@ -117,8 +117,14 @@ def test_positions_of_another_size(name, tmp_path, monkeypatch):
                         lambda text, **kwargs: said.append(text))
     load_pretrained(network, path)
     assert 'from 6x6 to 4x4 patches' in said[0]
-    reference = theirs(name)
-    timm.models.load_checkpoint(reference, path)
+    reference = timm.create_model(
+        name,
+        pretrained=True,
+        pretrained_cfg_overlay=dict(file=path),
+        num_classes=0,
+        img_size=4 * patch_of(name),
+        dynamic_img_size=True,
+        **TINY).eval()
     x = torch.randn(2, 3, 4 * patch_of(name), 4 * patch_of(name))
     with torch.no_grad():
         torch.testing.assert_close(
