@@ -8,4 +8,4 @@ width = dict(width=192)
 model = dict(
     backbone=dict(
         spatial=dict(adapters=dict(attn=width, mlp=width)),
-        temporal=dict(adapters=dict(attn=width, mlp=width))))
+        temporal=dict(adapters=dict(attn_out=width, mlp=width))))

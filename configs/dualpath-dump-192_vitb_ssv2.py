@@ -8,4 +8,5 @@ width = dict(width=192)
 model = dict(
     backbone=dict(
         spatial=dict(adapters=dict(attn=width, mlp=width)),
-        temporal=dict(adapters=dict(pre_attn=width, attn=width, mlp=width))))
+        temporal=dict(
+            adapters=dict(attn_in=width, attn_out=width, mlp=width))))

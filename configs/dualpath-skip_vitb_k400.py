@@ -6,4 +6,5 @@
 _base_ = ['./dualpath_vitb_k400.py']
 
 skip = dict(skip=True)
-model = dict(backbone=dict(temporal=dict(adapters=dict(attn=skip, mlp=skip))))
+model = dict(
+    backbone=dict(temporal=dict(adapters=dict(attn_out=skip, mlp=skip))))

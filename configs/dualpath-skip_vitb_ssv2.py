@@ -8,4 +8,4 @@ _base_ = ['./dualpath_vitb_ssv2.py']
 skip = dict(skip=True)
 model = dict(
     backbone=dict(
-        temporal=dict(adapters=dict(pre_attn=skip, attn=skip, mlp=skip))))
+        temporal=dict(adapters=dict(attn_in=skip, attn_out=skip, mlp=skip))))

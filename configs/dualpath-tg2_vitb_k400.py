@@ -9,5 +9,5 @@ _base_ = [
 model = dict(
     backbone=dict(
         temporal=dict(
-            adapters=dict(positions=dict(num_framesets=2), pre_attn=None))),
+            adapters=dict(positions=dict(num_framesets=2), attn_in=None))),
     cls_head=dict(num_classes=400))

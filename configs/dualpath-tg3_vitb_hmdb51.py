@@ -11,5 +11,5 @@ _base_ = [
 model = dict(
     backbone=dict(
         temporal=dict(
-            adapters=dict(positions=dict(num_framesets=3), pre_attn=None))),
+            adapters=dict(positions=dict(num_framesets=3), attn_in=None))),
     cls_head=dict(num_classes=51))

@@ -1,8 +1,10 @@
 # bash tools/quickstart.sh
 # DualPath with the miniature ViT on the rendered motions of digits, 16 frames
-# of 64 pixels. Two things differ from dualpath_vitb_ssv2.py:
-# - Serial adapters have an inner skip, as in dualpath-skip_vitb_ssv2.py, which
-#   learns sooner.
+# of 64 pixels. Three things differ from dualpath_vitb_ssv2.py, of which the
+# first two learn sooner:
+# - Serial adapters have an inner skip, as in dualpath-skip_vitb_ssv2.py.
+# - The temporal path trains its position embedding and adds the number of the
+#   frame to it, as in dualpath-frame-number_vitb_ssv2.py.
 # - The spatial frames lie symmetrically in the clip. Every (T / T_S)-th frame,
 #   the first included, would tell a motion from the same motion backwards.
 # paper: no figure, a miniature
@@ -24,17 +26,16 @@ model = dict(
                 attn=dict(type='ParallelAdapter', site='attn', **adapter),
                 mlp=dict(type='ParallelAdapter', site='mlp', **adapter))),
         temporal=dict(
-            trainable=['cls_token'],
-            zero=['pos_embed'],
+            trainable=['cls_token', 'pos_embed'],
             adapters=dict(
                 positions=dict(
-                    type='FramesetPositions',
+                    type='FrameIndexPositions',
                     site='stem',
                     amplitude='match',
                     num_framesets=1,
                     grid=grid),
-                pre_attn=dict(type='PreAdapter', site='attn', **adapter),
-                attn=dict(type='SerialAdapter', site='attn', **adapter),
+                attn_in=dict(type='PreAdapter', site='attn', **adapter),
+                attn_out=dict(type='SerialAdapter', site='attn', **adapter),
                 mlp=dict(type='SerialAdapter', site='mlp', **adapter)))),
     cls_head=dict(
         type='MLPHead',

@@ -60,6 +60,7 @@ REASONS = (
     'it runs these tests',
     'it needs a GPU',
     'it takes hours',
+    'it measures for ten minutes',
     'openmim is not among the requirements',
     '.ci/run runs it from nothing to the end',
 )
@@ -241,7 +242,7 @@ def check_command(command: str) -> None:
     Raises:
         ValueError: If a file, a config, an option or an extra is not there.
     """
-    words = shlex.split(command, comments=True)
+    words = shlex.split(re.sub(r'\$\(.*?\)', 'X', command), comments=True)
     while words and re.fullmatch(r'\w+=\S*', words[0]):
         del words[0]  # of the environment
     if not words or words[0] in ('source', 'pre-commit', 'import'):

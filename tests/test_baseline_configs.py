@@ -1,12 +1,14 @@
 """Every baseline config, built at full size on the meta device."""
+import numpy as np
 import pytest
 from helpers import CONFIGS, config
+from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 
 from mmdualpath.analysis.structure import build_structure
 
 D, L, T = 768, 12, 8
-CLASSES = dict(ssv2=174, k400=400, hmdb51=51)
+CLASSES = dict(ssv2=174, k400=400, hmdb51=51, diving48=48)
 
 
 def fc(classes: int, dims: int = D) -> int:
@@ -67,6 +69,34 @@ COUNTS = {
     'full_swinb_ssv2': (None, '87'),
     'full_swinb_hmdb51': (None, '87'),
 }
+# AIM and ZeroI2V train the last norm and a vector of each frame as well.
+WIDTHS = dict(vitb=(D, L), vitl=(1024, 24))
+
+
+def quarters(backbone: str, number: int, frames: int, classes: int) -> int:
+    """A number of bottlenecks of a quarter of the channels in each block."""
+    dims, layers = WIDTHS[backbone]
+    return layers * number * bottleneck(
+        dims // 4, dims) + (2 + frames) * dims + fc(classes, dims)
+
+
+COUNTS.update({
+    f'aim{name}_{backbone}_k400': (quarters(backbone, 3, frames, 400), paper)
+    for backbone, paper in (('vitb', '11'), ('vitl', '38'))
+    for name, frames in (('', 8), ('-16f', 16), ('-32f', 32))
+})
+TIA_CONVS = 3 * 192 + 192 + 192**2 + 192
+COUNTS.update({
+    'aim_vitb_ssv2': (quarters('vitb', 4, 8, 174), '14'),
+    'aim_vitb_diving48': (quarters('vitb', 3, 32, 48), '11'),
+    'aim_vitl_diving48': (quarters('vitl', 3, 32, 48), '38'),
+    'zeroi2v_vitb_k400': (quarters('vitb', 4, 8, 400), None),
+    'zeroi2v_vitl_k400': (quarters('vitl', 4, 8, 400), None),
+    'zeroi2v-32f_vitl_k400': (quarters('vitl', 4, 32, 400), None),
+    'zeroi2v_vitb_ssv2': (quarters('vitb', 4, 8, 174), None),
+    'zeroi2v-16f_vitb_ssv2': (quarters('vitb', 4, 16, 174), None),
+    'tia_vitb_k400': (L * (bottleneck(192) + TIA_CONVS + 1) + fc(400), None),
+})
 # The poster's benchmark, without the classifier: a method's parameters with
 # CLIP and with ImageNet-21K, and the figure with Kinetics-400's classifier,
 # or without where the poster leaves it out.
@@ -150,7 +180,56 @@ def test_all_configs_are_counted():
     """A new config of a full-size baseline comes with its count."""
     names = {
         path.stem
-        for folder in ('baselines', 'st_adapter')
+        for folder in ('baselines', 'st_adapter', 'aim', 'zeroi2v', 'tia')
         for path in (CONFIGS / folder).glob('*.py')
     }
     assert names == set(COUNTS)
+
+
+@pytest.mark.parametrize('name, paper', [('aim_vitb_k400', '97'),
+                                         ('aim-32f_vitl_k400', '341')])
+def test_all_parameters_of_aim(name, paper):
+    _, model = build(name)
+    assert f'{sum(p.numel() for p in model.parameters()) / 1e6:.0f}' == paper
+
+
+@pytest.mark.parametrize('name, bare, dims, frames, paper', [
+    ('zeroi2v_vitb_k400', VITB, D, 8, '86'),
+    ('zeroi2v-32f_vitl_k400', VITL, 1024, 32, '304'),
+])
+def test_zeroi2v_at_inference(name, bare, dims, frames, paper):
+    """Folded, it is the backbone and a vector of each frame."""
+    cfg = Config.fromfile(config(name))
+    cfg.model.backbone.adapters = {
+        key: adapter
+        for key, adapter in cfg.model.backbone.adapters.items()
+        if adapter.type in ('STDHA', 'FramePositions')
+    }
+    total = sum(p.numel() for p in build_structure(cfg.model).parameters())
+    assert total == bare + frames * dims + fc(400, dims)
+    assert f'{total / 1e6:.0f}' == paper
+
+
+def test_zeroi2v_names_what_folds_first():
+    """An adapter that folds stands at the bare layer."""
+    for path in (CONFIGS / 'zeroi2v').glob('*.py'):
+        _, model = build(path.stem)
+        for part in model.modules():
+            if type(part).__name__ in ('PreAdapter', 'SerialAdapter'):
+                assert type(part.base).__name__ == 'Linear'
+
+
+@pytest.mark.parametrize('label, flipped', [(86, 87), (87, 86), (93, 94),
+                                            (94, 93), (166, 167), (167, 166),
+                                            (5, 5)])
+def test_flips_change_left_and_right(label, flipped):
+    cfg = Config.fromfile(config('zeroi2v_vitb_ssv2'))
+    step, = (s for s in cfg.train_pipeline if s.type == 'Flip')
+    flip = TRANSFORMS.build(dict(step, flip_ratio=1.))
+    results = dict(
+        imgs=[np.arange(12, dtype=np.uint8).reshape(2, 2, 3)],
+        img_shape=(2, 2),
+        modality='RGB',
+        label=label)
+    assert flip(results)['label'] == flipped
+    assert not any(s.type == 'Flip' for s in cfg.test_pipeline)

@@ -179,6 +179,14 @@ def test_the_posters_gflops_follow_from_counting(name, paper):
     assert complexity.printed()[name][1] == str(paper)
 
 
+@pytest.mark.parametrize('name, paper', [('aim_vitb_k400', 606),
+                                         ('aim_vitb_diving48', 809)])
+def test_aims_gflops_follow_from_counting(name, paper):
+    macs = complexity.complexity(config(name))['macs'] / 1e9
+    assert macs == pytest.approx(paper, rel=0.001)
+    assert complexity.printed()[name][1] == str(paper)
+
+
 def test_two_adapters_a_block_do_not_give_the_posters_gflops():
     macs = complexity.complexity(config('st-adapter-48x384_vitl_ssv2'))['macs']
     assert macs / 1e9 > 1.04 * 2062
@@ -202,6 +210,7 @@ class Toy(BaseModel):
     ('bapat_vswinb_ssv2', 10, .01, 70, True),
     ('dualformer_tiny_k400', 3, .1, 30, False),
     ('dualformer_small_hmdb51', 1, .1, 16, False),
+    ('aim_vitb_k400', 2.5, .1, 30, False),
     ('st-adapter-release_vitb_k400', 2, .01, 12, True),
 ])
 def test_the_rate_over_a_training(name, warm_up, first, epochs, behind,

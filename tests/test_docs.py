@@ -122,8 +122,10 @@ def test_what_cannot_be_typed(command, message):
 
 def test_options_in_the_text_are_there():
     """Such as those of the tables that explain a program."""
-    # of mim, and of all programs
-    options = {'--gpus', '--launcher', '--valid-config', '--trace'}
+    # of mim, pip and all programs
+    options = {
+        '--gpus', '--launcher', '--valid-config', '--trace', '--no-deps'
+    }
     for path in (ROOT / 'tools').rglob('*.py'):
         text = path.read_text()
         if 'ArgumentParser(' in text or 'run_stock(' in text:
@@ -173,7 +175,7 @@ def test_pictures_name_their_command():
         for section in sections:
             if re.search(r'\btools/[\w/]+\.(py|sh)', intro + section):
                 drawn |= {(page.parent / path).resolve()
-                          for path in re.findall(r'\]\(([^)]+\.png)\)',
-                                                 intro + section)}
+                          for path in re.findall(r'\]\(([^)]+\.png)\)', intro +
+                                                 section)}
     there = {p.resolve() for p in (ROOT / 'docs').rglob('*.png')}
     assert drawn == there

@@ -39,7 +39,7 @@ def digits(tmp_path_factory):
 
 @pytest.mark.slow
 def test_accuracy(digits, tmp_path):
-    """Stock testing gives what is published, to two of 800 videos."""
+    """Stock testing gives what is published, to four of 800 videos."""
     cfg = Config.fromfile(CONFIG)
     cfg.work_dir, cfg.load_from = str(tmp_path), NAME
     dataset = dict(
@@ -49,7 +49,7 @@ def test_accuracy(digits, tmp_path):
         dict(test_dataloader=dict(num_workers=0, persistent_workers=False)))
     cfg.test_dataloader.dataset.update(dataset)
     top1 = Runner.from_cfg(cfg).test()['acc/top1']
-    assert 100 * top1 == pytest.approx(ACCURACY, abs=0.25)
+    assert 100 * top1 == pytest.approx(ACCURACY, abs=0.5)
 
 
 def test_samples():

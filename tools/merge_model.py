@@ -1,12 +1,16 @@
 """Merge a trained checkpoint with its frozen backbone, or split them again.
 
     python tools/merge_model.py merge CONFIG CHECKPOINT OUT
+    python tools/merge_model.py fold CONFIG CHECKPOINT OUT
     python tools/merge_model.py split CONFIG MERGED OUT_DIR
 
 ``merge`` writes one self-contained file, and ``OUT``'s config beside it, which
-needs no other weights. ``split`` gives back the small checkpoint
-``adapters.pth`` and the backbone ``backbone.pth``, which CONFIG's
-``init_cfg`` may name.
+needs no other weights. ``fold`` does the same without the adapters: what is
+linear (LoRA, DoRA, SSF, bottlenecks without activation at ``qkv``, ``proj``,
+``fc1`` and ``fc2``) becomes a part of the weights it stands at, what costs
+nothing (token shifts, positions in time) stays, anything else is refused.
+``split`` gives back the small checkpoint ``adapters.pth`` and the backbone
+``backbone.pth``, which CONFIG's ``init_cfg`` may name.
 """
 import argparse
 from pathlib import Path
@@ -20,6 +24,10 @@ from torch import Tensor, nn
 
 from mmdualpath.apis.programs import program
 from mmdualpath.models import AdaptedBackbone, FrozenBackbone, views_of
+from mmdualpath.models.adapters import Adapter
+from mmdualpath.models.backbones import Fingerprint
+from mmdualpath.models.backbones import fold as fold_adapters
+from mmdualpath.models.backbones.adapted import FINGERPRINT
 from mmdualpath.models.backbones.frozen import tensors_of
 from mmdualpath.models.weights import read_file, write_checkpoint
 
@@ -73,9 +81,69 @@ def merge(config: str, checkpoint: str, out: Path) -> None:
     tensors are kept in the entry ``backbone``, for :func:`split`.
     """
     cfg = load_config(config)
+    model, meta = trained(cfg, checkpoint)
+    _write(model, cfg, meta, out)
+
+
+def fold(config: str, checkpoint: str, out: Path) -> None:
+    """The same without the adapters that fold into the frozen weights.
+
+    Raises:
+        ValueError: If the model has several views of one backbone, an adapter
+            does not fold, or there is nothing to fold.
+    """
+    cfg = load_config(config)
+    frozen_config(cfg)
+    model, meta = trained(cfg, checkpoint)
+    if len(views_of(model.backbone)) > 1:
+        raise ValueError(f'{config}: the views of one backbone share its '
+                         'weights, so that their adapters cannot become a '
+                         'part of them. fold takes a model of one view.')
+    view = model.backbone
+    named = view.bare_names()
+    bare = {named[n]: t for n, t in tensors_of(view) if n in named}
+    before = {type(m) for m in view.modules() if isinstance(m, Adapter)}
+    fold_adapters(view.base)
+    stay = {type(m) for m in view.modules() if isinstance(m, Adapter)}
+    if stay == before:
+        raise ValueError(f'{config} has no adapters that fold.')
+
+    adapters = cfg.model.backbone.adapters
+    if isinstance(adapters, dict):
+        cfg.model.backbone.adapters = {
+            name: adapter
+            for name, adapter in adapters.items()
+            if adapter and MODELS.get(adapter.type) in stay
+        }
+    else:
+        cfg.model.backbone.adapters = [
+            a for a in adapters if MODELS.get(a.type) in stay
+        ]
+    folded = MODELS.build(cfg.model)
+    tensors = dict(tensors_of(model))
+    tensors.update({
+        f'backbone.{name}': bare[base]
+        for name, base in folded.backbone.bare_names().items()
+    })
+    state = {n: tensors[n] for n, _ in tensors_of(folded)}
+    source = Fingerprint('', 'folded', Path(checkpoint).name)
+    state[f'backbone.{FINGERPRINT}'] = source.encode()
+    load_state_dict(folded, state, strict=True)
+    alone = cfg.copy()
+    frozen_config(alone)['init_cfg'] = dict(type='RandomWeights')
+    _write(folded, cfg, dict(meta, cfg=alone.pretty_text), out)
+
+
+def trained(cfg: Config, checkpoint: str) -> Tuple[nn.Module, Dict[str, Any]]:
+    """The model of a config with a checkpoint loaded, and its ``meta``."""
     content = read_file(Path(checkpoint))
     model = MODELS.build(cfg.model)
     load_state_dict(model, content['state_dict'], strict=True)
+    return model, content.get('meta', {})
+
+
+def _write(model: nn.Module, cfg: Config, meta: Dict[str, Any],
+           out: Path) -> None:
     published = FrozenBackbone.build(frozen_config(cfg)).module.state_dict()
     seen = {
         base
@@ -85,7 +153,7 @@ def merge(config: str, checkpoint: str, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     write_checkpoint(
         dict(
-            meta=content.get('meta', {}),
+            meta=meta,
             state_dict={
                 **model.state_dict(),
                 **frozen_tensors(model)
@@ -122,6 +190,7 @@ def main(args=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     commands = parser.add_subparsers(dest='command', required=True)
     for name, inputs in (('merge', ('config', 'checkpoint', 'out')),
+                         ('fold', ('config', 'checkpoint', 'out')),
                          ('split', ('config', 'merged', 'out_dir'))):
         command = commands.add_parser(name)
         for argument in inputs[:2]:
@@ -130,6 +199,8 @@ def main(args=None) -> None:
     args = parser.parse_args(args)
     if args.command == 'merge':
         merge(args.config, args.checkpoint, args.out)
+    elif args.command == 'fold':
+        fold(args.config, args.checkpoint, args.out)
     else:
         split(args.config, args.merged, args.out_dir)
 

@@ -81,7 +81,7 @@ python -W ignore tools/publish_model.py \
     --result "rendered digits/top1=${accuracy##* }"
 
 step "Top-1 over 8 motions, videos of digits never seen"
-python tools/quickstart_result.py "$work" --seed "$seed" --at-least "$least"
+python -W ignore tools/quickstart_result.py "$work" --seed "$seed" --at-least "$least"
 echo "checkpoint: $(cat "$work/dualpath/last_checkpoint")"
 echo "published:  $work/published"
 echo "logs:       $work/*.log    framesets: $work/framesets.png"

@@ -24,12 +24,13 @@ POINTS = dict(k400='Table 1', ssv2='Table 2')  # of DualPath, for docs/tradeoff
 TITLE = """# Results
 
 Written by `python tools/tables.py` from `configs/papers.yml`: every row
-of every table of the four papers, with the config that runs it, or why it is
-only quoted. Figures in the columns "paper" are the papers', accuracy being
-top-1 / top-5 and GFLOPs those of all test views; "measured here" is what was
-trained and tested with this package and released; everything else is "not yet
-run". Parameters and multiply-adds: `python tools/complexity.py CONFIG`; the
-READMEs of [configs](../configs) have the parameters of all.
+of every table of the four papers, and of the tables of models that AIM's and
+ZeroI2V's authors publish, with the config that runs it, or why it is only
+quoted. Figures in the columns "paper" are the papers', accuracy being top-1 /
+top-5 and GFLOPs those of all test views; "measured here" is what was trained
+and tested with this package and released; everything else is "not yet run".
+Parameters and multiply-adds: `python tools/complexity.py CONFIG`; the READMEs
+of [configs](../configs) have the parameters of all.
 """
 
 

@@ -46,6 +46,8 @@ BLOCKS = dict(
     vit=[f'layers.{i}' for i in range(3)],
     swin=[f'stages.{s}.blocks.{b}' for s in range(2) for b in range(2)])
 MSA = dict(clip='attn', vit='attn', swin='attn.w_msa')
+LOW_RANK = ['down', 'up']
+LINEAR = dict(width=8, act_cfg=None)
 VITS, ALL = ('clip', 'vit'), ('clip', 'vit', 'swin')
 # In Swin the odd blocks shift their windows.
 PLAIN_WINDOWS = dict(clip=(0, 1, 2), vit=(0, 1, 2), swin=(0, 2))
@@ -221,6 +223,40 @@ METHODS = dict(
                             [('attn.', BOTTLENECK)],
                             backbones=('swin', ),
                             only=PLAIN_WINDOWS.get),
+    lora=Method(
+        [adapter('LoRA', s, rank=2) for s in ('qkv', 'proj', 'fc1', 'fc2')],
+        [(f'{{{s}}}.', LOW_RANK)
+         for s in ('qkv', 'proj')] + [('ffn.layers.0.0.', LOW_RANK),
+                                      ('ffn.layers.1.', LOW_RANK)]),
+    dora=Method([adapter('DoRA', 'qkv', rank=2, on='qkv')],
+                [('{qkv}.', [*LOW_RANK, 'magnitude'])]),
+    ssf=Method([adapter('SSF', s) for s in ('qkv', 'proj', 'fc1', 'fc2')],
+               [(f'{{{s}}}.', ['scale', 'shift']) for s in ('qkv', 'proj')] +
+               [('ffn.layers.0.0.', ['scale', 'shift']),
+                ('ffn.layers.1.', ['scale', 'shift'])]),
+    aim=Method([
+        adapter('SerialAdapter', 'attn', width=8),
+        adapter('ParallelAdapter', 'mlp', width=8, scale=0.5),
+        adapter(
+            'TemporalAdaptation', 'block', num_frames=T, two=True, width=8)
+    ], [('', BOTTLENECK),
+        ('', [n.replace('adapter', 'adapter_in') for n in BOTTLENECK]),
+        ('base.attn.', BOTTLENECK), ('base.ffn.layers.', BOTTLENECK)],
+               backbones=VITS),
+    zeroi2v=Method([
+        adapter('PreAdapter', 'qkv', **LINEAR),
+        adapter('STDHA', 'qkv', num_frames=T, num_heads=4),
+        adapter('SerialAdapter', 'proj', **LINEAR),
+        adapter('PreAdapter', 'fc1', **LINEAR),
+        adapter('SerialAdapter', 'fc2', **LINEAR)
+    ], [('{qkv}.base.', BOTTLENECK), ('{proj}.', BOTTLENECK),
+        ('ffn.layers.0.0.', BOTTLENECK), ('ffn.layers.1.', BOTTLENECK)],
+                   identity='still',
+                   backbones=VITS),
+    tia=Method(
+        [adapter('TIA', 'block', num_frames=T, width=8)],
+        [('', [*BOTTLENECK, 'gamma'] +
+          [f'{m}.{p}' for m in ('depthwise', 'pointwise') for p in PARAMS])]),
     composed=Method([
         adapter('STAdapter', 'residual_mlp', **ST),
         adapter('ParallelAdapter', 'residual_mlp', **ADAPTFORMER),
@@ -283,9 +319,11 @@ def loss_of(model, data: dict) -> torch.Tensor:
 def expected_keys(method: Method, backbone: str) -> set:
     """Names of what trains, from the table alone."""
     blocks = BLOCKS[backbone]
+    msa = MSA[backbone]
+    parts = dict(msa=msa, qkv=f'{msa}.qkv', proj=f'{msa}.proj')
     names = [f'patch_embed.{leaf}' for leaf in method.stem]
     names += [
-        f'{blocks[i]}.{path.format(msa=MSA[backbone])}{leaf}'
+        f'{blocks[i]}.{path.format(**parts)}{leaf}'
         for i in method.only(backbone) for path, leaves in method.keys
         for leaf in leaves
     ]

@@ -12,8 +12,9 @@ import torch
 from mmaction.registry import MODELS
 
 from mmdualpath.models.adapters import Adapter
-from mmdualpath.models.backbones import FrozenBackbone, inject, strip
-from mmdualpath.models.sites import sites_of
+from mmdualpath.models.backbones import FrozenBackbone, fold, inject, strip
+from mmdualpath.models.backbones.frozen import tensors_of
+from mmdualpath.models.sites import blocks_of, resolve, sites_of, unwrapped
 from mmdualpath.visualization import attention_maps
 
 T = 2
@@ -113,13 +114,20 @@ OPTIONS = dict(
     ProTuning=(dict(width=4), True),
     PATT=(dict(width=4), False),
     PrefixTuning=(dict(width=4, num_tokens=2), False),
+    STDHA=(dict(num_frames=T, num_heads=2), False),
+    TemporalAdaptation=(dict(num_frames=T, width=4, two=True), True),
+    TIA=(dict(num_frames=T, width=4), True),
+    LoRA=(dict(rank=2), True),
+    DoRA=(dict(rank=2), True),
+    SSF=(dict(), True),
     FramesetPositions=(dict(num_framesets=T, grid=2,
                             amplitude='match'), False),
     FrameIndexPositions=(dict(num_framesets=T, grid=2,
                               amplitude='learn'), False),
 )
 SITES = ('stem', 'tokens', 'block', 'attn', 'window_attn', 'local_attn',
-         'global_attn', 'msa', 'qkv', 'mlp', 'norm_mlp', 'residual_mlp')
+         'global_attn', 'msa', 'qkv', 'proj', 'mlp', 'norm_mlp',
+         'residual_mlp', 'fc1', 'fc2', 'norm1', 'norm2')
 
 
 @lru_cache(maxsize=None)
@@ -158,6 +166,9 @@ def fitting() -> list:
 
 
 CASES = fitting()
+FOLDING = ('LoRA', 'DoRA', 'SSF')
+STAYING = ('TokenShift', 'STDHA', 'FramePositions')
+KINDS = tuple(MODELS.get(name) for name in OPTIONS)
 every_case = pytest.mark.parametrize('backbone, adapter, site', CASES)
 
 
@@ -289,6 +300,134 @@ def test_saves_merges_and_strips(backbone, adapter, site):
     torch.testing.assert_close(other(x), expected)
     # without its adapters it is the frozen network
     torch.testing.assert_close(strip(view)(x), bare(backbone, x))
+
+
+@every_case
+def test_folds_or_says_why(backbone, adapter, site):
+    view = build(backbone, adapter, site).eval()
+    x = samples(backbone)
+    view(x)
+    stir(view)
+    expected = view(x)
+    where = f'{adapter} at site={site!r} of {type(view.base).__name__}'
+    try:
+        fold(view)
+    except ValueError as error:
+        assert str(error).startswith(where)
+        folds = adapter in FOLDING
+        assert not folds or 'the layer has no bias' in str(error)
+    else:
+        left = {type(m).__name__ for m in view.modules() if type(m) in KINDS}
+        assert left == (set() if adapter in FOLDING else {adapter})
+        assert adapter in FOLDING + STAYING
+        torch.testing.assert_close(view(x), expected, rtol=1e-4, atol=1e-5)
+
+
+# Where each stands, the inner ones first; as in ZeroI2V, and as in SSF.
+EVERYTHING = [
+    *(dict(type='DoRA', site=s, rank=2) for s in ('proj', 'fc2')),
+    *(dict(type='LoRA', site=s, rank=2)
+      for s in ('qkv', 'proj', 'fc1', 'fc2')),
+    dict(type='LoRA', site='qkv', rank=3, on='k'),
+    *(dict(type='SSF', site=s)
+      for s in ('qkv', 'proj', 'fc1', 'fc2', 'norm1', 'norm2')),
+    *(dict(type='PreAdapter', site=s, width=4, scale=0.5, act_cfg=None)
+      for s in ('qkv', 'fc1')),
+    *(dict(type='SerialAdapter', site=s, width=4, scale=0.5, act_cfg=None)
+      for s in ('proj', 'fc2')),
+    dict(type='ParallelAdapter', site='proj', width=4, act_cfg=None),
+]
+NEEDS_BIAS = ('SSF', 'PreAdapter')
+WITHOUT_BIAS = ('videomae', 'timm_dinov3')  # of their projections to q, k, v
+ABSENT = dict(timm_eva02=('qkv', 'fc1'))
+
+
+@pytest.mark.parametrize('backbone', BACKBONES)
+def test_everything_folds(backbone):
+    """Layer by layer and whole, the folded network is the bare one."""
+    adapters = [
+        a for a in EVERYTHING if a['site'] not in ABSENT.get(backbone, ())
+        and not (backbone in WITHOUT_BIAS and a['site'] == 'qkv'
+                 and a['type'] in NEEDS_BIAS)
+    ]
+    cfg = dict(
+        type='AdaptedBackbone',
+        backbone=BACKBONES[backbone][0],
+        adapters=adapters)
+    view = MODELS.build(cfg).double().eval()
+    stir(view)
+    x = samples(backbone).double()
+    sites = {a['site'] for a in adapters}
+    row = sites_of(view.base)
+
+    def layers() -> dict:
+        found = {}
+        for parent, name in blocks_of(view.base):
+            block = getattr(parent, name)
+            for site in sites:
+                holder, leaf = resolve(block, row.places[site].path)
+                if hasattr(holder, leaf):
+                    found[id(block), site] = getattr(holder, leaf)
+        return found
+
+    before, expected = layers(), view(x)
+    tokens = {
+        key:
+        torch.randn(4, unwrapped(m).weight.shape[-1], dtype=torch.float64)
+        for key, m in before.items()
+    }
+    wanted = {key: m(tokens[key]) for key, m in before.items()}
+    fold(view)
+    for key, layer in layers().items():
+        assert type(layer) is type(unwrapped(before[key]))
+        torch.testing.assert_close(
+            layer(tokens[key]), wanted[key], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(view(x), expected, rtol=1e-10, atol=1e-10)
+
+    bare = MODELS.build(dict(cfg, adapters=[]))
+    assert [(n, type(m)) for n, m in view.base.named_modules()
+            ] == [(n, type(m)) for n, m in bare.base.named_modules()]
+    assert {
+        n: t.shape
+        for n, t in tensors_of(view.base)
+    } == {
+        n: t.shape
+        for n, t in tensors_of(bare.base)
+    }
+
+
+@pytest.mark.parametrize('backbone', ['vit', 'swin'])
+def test_folds_in_single_precision(backbone):
+    cfg = dict(
+        type='AdaptedBackbone',
+        backbone=BACKBONES[backbone][0],
+        adapters=EVERYTHING)
+    view = MODELS.build(cfg).eval()
+    stir(view)
+    x = samples(backbone)
+    expected = view(x)
+    fold(view)
+    error = (view(x) - expected).norm() / expected.norm()
+    assert error < 1e-4
+
+
+def test_what_stands_inside_keeps_it_from_folding():
+    adapters = [
+        dict(type='SerialAdapter', site='proj', width=4),
+        dict(type='LoRA', site='proj')
+    ]
+    view = MODELS.build(
+        dict(type='AdaptedBackbone', backbone=VIT, adapters=adapters))
+    with pytest.raises(ValueError, match="SerialAdapter at site='proj'.*GELU"):
+        fold(view)
+    adapters = [
+        dict(type='TokenShift', site='qkv', num_frames=T, num_heads=2),
+        dict(type='LoRA', site='qkv')
+    ]
+    view = MODELS.build(
+        dict(type='AdaptedBackbone', backbone=VIT, adapters=adapters))
+    with pytest.raises(ValueError, match='LoRA.*wraps a TokenShift'):
+        fold(view)
 
 
 @every_case

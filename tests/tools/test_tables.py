@@ -28,10 +28,15 @@ def test_a_figure_is_of_what_is_here(path):
     assert set(content['machine']) >= {'cpu', 'gpu', 'python', 'torch'}
 
 
+# The report of the study says of itself where its figures are from.
+OTHERS = ['docs/miniature/results.json']
+
+
 def test_every_file_of_figures_says_where_it_is_from():
     """Or holds figures that papers print, and none of ours."""
+    others = [ROOT / name for name in OTHERS]
     for path in (ROOT / 'docs').rglob('*.json'):
-        if path not in FILES:
+        if path not in FILES and path not in others:
             points = json.loads(path.read_text())
             assert {p['source'] for p in points} == {'paper'}, path
 
@@ -82,6 +87,32 @@ def test_figures_are_written_and_checked(here, capsys):
         'or <!-- = b.json : accuracy : .1f -->not yet run<!-- / -->.\n')
 
 
+def test_a_table_of_seeds(here):
+    content = provenance.provenance('bash run.sh', ['rule.py'])
+    content['seeds'] = {
+        '0': {
+            'all': 95.,
+            'half': 50.
+        },
+        '1': {
+            'all': 98.,
+            'half': 40.
+        }
+    }
+    (here / 'docs/c.json').write_text(json.dumps(content))
+    (here / 'docs/page.md').write_text('<!-- table of c.json -->\n'
+                                       '<!-- end of table -->\n')
+    run()
+    lines = (here / 'docs/page.md').read_text().splitlines()
+    assert lines[2] == '`bash run.sh`' and 'torch' in lines[4]
+    assert lines[6:10] == [
+        '| top-1, seed | 0 | 1 | least | mean |',
+        '| --- | --- | --- | --- | --- |',
+        '| all | 95.0 | 98.0 | 95.0 | 96.5 |',
+        '| half | 50.0 | 40.0 | 40.0 | 45.0 |'
+    ]
+
+
 def test_what_changed_is_named_with_its_command(here, capsys):
     run()
     (here / 'rule.py').write_text('x = 2\n')
@@ -99,7 +130,7 @@ def test_what_changed_is_named_with_its_command(here, capsys):
     ('accuracy : mean : low : .1f', "no 'low' in 95.125"),
 ])
 def test_a_figure_that_is_not_there(here, keys, message):
-    (here / 'docs/page.md').write_text(f'<!-- = a.json : {keys} -->1'
+    (here / 'docs/page.md').write_text(f'It is <!-- = a.json : {keys} -->1'
                                        '<!-- / -->')
     with pytest.raises(ValueError, match=message):
         run()

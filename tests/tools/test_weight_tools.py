@@ -275,6 +275,145 @@ def test_merge_needs_a_frozen_backbone(tmp_path):
         merge.frozen_config(Config.fromfile(tmp_path / 'a.py'))
 
 
+LINEAR = dict(width=8, scale=0.5, act_cfg=None)
+FOLDING = dict(
+    shift=dict(type='TokenShift', site='qkv', num_frames=4, num_heads=4),
+    lora=dict(type='LoRA', site='fc1', rank=2),
+    ssf=dict(type='SSF', site='norm2'),
+    behind=dict(type='SerialAdapter', site='proj', **LINEAR))
+
+
+def frames_model(folder, adapters):
+    """A recognizer of frames over the backbone's file, and a checkpoint of
+    which nothing is zero."""
+    cfg = Config(
+        dict(
+            default_scope='mmaction',
+            model=dict(
+                type='Recognizer2D',
+                backbone=dict(
+                    type='AdaptedBackbone',
+                    backbone=dict(
+                        CLIP,
+                        out_dims=None,
+                        init_cfg=dict(
+                            type='Pretrained',
+                            checkpoint=str(folder / 'vit.pth'))),
+                    adapters=adapters,
+                    trainable=['ln1.*']),
+                cls_head=dict(
+                    type='FrameMeanHead',
+                    num_classes=5,
+                    in_channels=48,
+                    num_frames=4))))
+    cfg.dump(folder / 'frames.py')
+    model = MODELS.build(cfg.model)
+    for p in model.parameters():
+        if p.requires_grad:
+            p.data += 0.3 * torch.randn_like(p)
+    torch.save(
+        dict(
+            meta=dict(cfg=cfg.pretty_text, epoch=3),
+            state_dict=model.state_dict()), folder / 'frames.pth')
+    return model.eval(), str(folder / 'frames.py'), str(folder / 'frames.pth')
+
+
+def of_file(cfg, path):
+    model = MODELS.build(cfg.model)
+    model.load_state_dict(read_file(path)['state_dict'], strict=True)
+    return model.eval()
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+@pytest.mark.parametrize('as_list', [True, False])
+def test_fold(suffix, as_list, trained, tmp_path):
+    adapters = list(FOLDING.values()) if as_list else dict(FOLDING, none=None)
+    model, config, checkpoint = frames_model(trained[0], adapters)
+    out = tmp_path / f'folded{suffix}'
+    tool('merge_model').main(['fold', config, checkpoint, str(out)])
+    cfg = Config.fromfile(out.with_suffix('.py'))
+    assert 'vit.pth' not in cfg.pretty_text
+    left = cfg.model.backbone.adapters
+    assert left == ([FOLDING['shift']] if as_list else dict(
+        shift=FOLDING['shift']))
+    meta = read_file(out)['meta']
+    assert meta['epoch'] == 3
+    assert Config.fromstring(meta['cfg'], '.py').model == cfg.model
+
+    folded = of_file(cfg, out)
+    clips = torch.randn(8, 3, 32, 32)
+    with torch.no_grad():
+        wanted = model(clips[None], stage='head')
+        found = folded(clips[None], stage='head')
+    assert (found - wanted).norm() / wanted.norm() < 1e-4
+    assert folded.backbone.fingerprint.format == 'folded'
+    assert folded.backbone.fingerprint.sha256 \
+        != model.backbone.fingerprint.sha256
+
+    # Split again, the backbone is a file of its own.
+    tool('merge_model').main([
+        'split',
+        str(out.with_suffix('.py')),
+        str(out),
+        str(tmp_path / 'parts')
+    ])
+    cfg.model.backbone.backbone.init_cfg = dict(
+        type='Pretrained', checkpoint=str(tmp_path / 'parts' / 'backbone.pth'))
+    again = of_file(cfg, tmp_path / 'parts' / 'adapters.pth')
+    with torch.no_grad():
+        torch.testing.assert_close(again(clips[None], stage='head'), found)
+
+
+def test_without_shifts_it_is_the_bare_backbone(trained, tmp_path):
+    _, config, checkpoint = frames_model(trained[0], dict(FOLDING, shift=None))
+    out = tmp_path / 'folded.pth'
+    tool('merge_model').main(['fold', config, checkpoint, str(out)])
+    cfg = Config.fromfile(out.with_suffix('.py'))
+    assert cfg.model.backbone.adapters == {}
+    folded = of_file(cfg, out).backbone.base
+    bare = MODELS.build({
+        k: v
+        for k, v in cfg.model.backbone.backbone.items() if k != 'init_cfg'
+    })
+    assert [(n, type(m)) for n, m in folded.named_modules()
+            ] == [(n, type(m)) for n, m in bare.named_modules()]
+    assert {
+        n: t.shape
+        for n, t in folded.state_dict().items()
+    } == {
+        n: t.shape
+        for n, t in bare.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize('adapters, message', [
+    (dict(gelu=dict(type='SerialAdapter', site='proj', width=8)),
+     "SerialAdapter at site='proj' of CLIPVisionTransformer.*GELU"),
+    (dict(mlp=dict(type='SerialAdapter', site='mlp', **LINEAR)),
+     "SerialAdapter at site='mlp'.*Sequential.*qkv, proj, fc1, fc2"),
+    (dict(vpt=dict(type='VPT', site='block', num_prompts=2, patch_size=8)),
+     "VPT at site='block'.*does not fold"),
+    (dict(shift=FOLDING['shift']), 'no adapters that fold'),
+    (dict(), 'no adapters that fold'),
+])
+def test_fold_refuses(adapters, message, trained, tmp_path):
+    _, config, checkpoint = frames_model(trained[0], adapters)
+    with pytest.raises(ValueError, match=message):
+        tool('merge_model').main(
+            ['fold', config, checkpoint,
+             str(tmp_path / 'out.pth')])
+    assert not (tmp_path / 'out.pth').exists()
+
+
+def test_two_views_do_not_fold(trained, tmp_path):
+    _, cfg, checkpoint = trained
+    with pytest.raises(ValueError, match='views of one backbone share'):
+        tool('merge_model').main(
+            ['fold', cfg.filename,
+             str(checkpoint),
+             str(tmp_path / 'out.pth')])
+
+
 def test_a_checkpoint_with_a_level_for_recomputed_blocks(trained, tmp_path):
     """It is refused with the command that converts it, which does."""
     folder, cfg, checkpoint = trained

@@ -99,6 +99,17 @@ CONTESTANTS: Dict[str, Contestant] = {
     Contestant('st-adapter-t8_vitb_ssv2'),
     'ST-Adapter B/16, 32 frames':
     Contestant('st-adapter_vitb_ssv2'),
+    'AIM B/16, 8 frames':
+    Contestant('aim_vitb_k400'),
+    'ZeroI2V B/16, 8 frames':
+    Contestant('zeroi2v_vitb_k400'),
+    'ZeroI2V B/16, 8 frames, folded':
+    Contestant(
+        'zeroi2v_vitb_k400',
+        options={
+            f'model.backbone.adapters.{name}': None
+            for name in ('pre_attn', 'attn', 'pre_mlp', 'mlp')
+        }),
     'AdaptFormer B/16, 8 frames':
     Contestant('adaptformer_vitb_ssv2'),
     'full fine-tuning B/16, 8 frames':

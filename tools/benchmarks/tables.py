@@ -116,13 +116,14 @@ def pipeline_table(content: Dict[str, Any]) -> str:
 
 
 def seeds_table(content: Dict[str, Any]) -> str:
-    """The table of accuracies in percent, a column for each seed."""
-    seeds = sorted(content['seeds'], key=int)
-    header = ['top-1', *(f'seed {s}' for s in seeds), 'worst']
-    rows = [header, ['---'] * len(header)]
-    for name in content['seeds'][seeds[0]]:
-        values = [content['seeds'][s][name] for s in seeds]
-        rows.append([name, *(f'{v:.1f}' for v in (*values, min(values)))])
+    """The table of ``seeds``: what each seed gave, and the least and mean."""
+    seeds = dict(sorted(content['seeds'].items(), key=lambda s: int(s[0])))
+    rows = [['top-1, seed', *seeds, 'least', 'mean'],
+            ['---'] * (len(seeds) + 3)]
+    for name in next(iter(seeds.values())):
+        values = [figures[name] for figures in seeds.values()]
+        values += [min(values), statistics.mean(values)]
+        rows.append([name, *(f'{value:.1f}' for value in values)])
     return as_table(rows)
 
 
@@ -134,7 +135,7 @@ def as_table(rows: Sequence[Sequence[str]]) -> str:
 def table(path: Path) -> str:
     """What stands in a page of a file of figures."""
     content = json.loads(path.read_text())
-    if 'videos' in content:
+    if isinstance(content.get('videos'), dict):
         return described(content, pipeline_table(content))
     if 'seeds' in content:
         return described(content, seeds_table(content))
@@ -146,7 +147,7 @@ def figures(path: Path) -> Dict[str, Any]:
     content = json.loads(path.read_text())
     if 'contestants' in content:
         return {row['contestant']: row for row in rows_of(Results(path))}
-    if 'videos' not in content:
+    if not isinstance(content.get('videos'), dict):
         return content
     decoders = content['settings']['decoders']
     found: Dict[str, Any] = defaultdict(lambda: dict(train={}, test={}))

@@ -21,8 +21,8 @@ model = dict(
             adapters=dict(
                 positions=dict(
                     type='FrameIndexPositions', site='tokens', amplitude=1.),
-                pre_attn=dump,
-                attn=dump,
+                attn_in=dump,
+                attn_out=dump,
                 mlp=dump))),
     data_preprocessor=dict(
         mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]))

@@ -15,6 +15,6 @@ model = dict(
             adapters=dict(
                 positions=dict(
                     type='FramesetPositions', site='tokens', amplitude=1.),
-                pre_attn=literal,
-                attn=literal,
+                attn_in=literal,
+                attn_out=literal,
                 mlp=literal))))

@@ -1,5 +1,5 @@
 # DualPath with Swin-B pretrained on ImageNet-21K (Appendix B.1): attention
-# adapters on plain windows only, MLP adapters in every block; pre_attn is the
+# adapters on plain windows only, MLP adapters in every block; attn_in is the
 # fifth of SSv2. Swin has neither class token nor position embedding, so
 # adapters and head are all that trains. What the paper leaves open is decided
 # as in dualpath_vitb.py.
@@ -33,8 +33,9 @@ model = dict(
                     amplitude='match',
                     num_framesets=1,
                     grid=grid),
-                pre_attn=dict(type='PreAdapter', site='window_attn', **serial),
-                attn=dict(type='SerialAdapter', site='window_attn', **serial),
+                attn_in=dict(type='PreAdapter', site='window_attn', **serial),
+                attn_out=dict(
+                    type='SerialAdapter', site='window_attn', **serial),
                 mlp=dict(type='SerialAdapter', site='mlp', **serial)))),
     cls_head=dict(
         type='MLPHead',

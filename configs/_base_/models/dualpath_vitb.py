@@ -1,5 +1,5 @@
 # DualPath with CLIP ViT-B/16 (Sec. 4): 8 spatial frames, 1 frameset of 4 x 4
-# frames, 2 + 3 adapters of width 128 in every block; pre_attn is the fifth of
+# frames, 2 + 3 adapters of width 128 in every block; attn_in is the fifth of
 # SSv2, which the other data sets leave out. The dropout of the adapters is
 # from the authors' dump.
 #
@@ -38,8 +38,8 @@ model = dict(
                     amplitude='match',
                     num_framesets=1,
                     grid=grid),
-                pre_attn=dict(type='PreAdapter', site='attn', **serial),
-                attn=dict(type='SerialAdapter', site='attn', **serial),
+                attn_in=dict(type='PreAdapter', site='attn', **serial),
+                attn_out=dict(type='SerialAdapter', site='attn', **serial),
                 mlp=dict(type='SerialAdapter', site='mlp', **serial)))),
     cls_head=dict(
         type='MLPHead',

@@ -5,7 +5,7 @@ values. An adapter wraps the attention module, takes q, k, v and bias from it
 as its layout in the table of sites says, changes them and computes the
 attention itself.
 """
-from typing import Any
+from typing import Any, Dict, Optional
 
 from torch import Tensor, nn
 
@@ -19,7 +19,9 @@ class AttentionAdapter(Adapter):
     """Computes the attention of the module it wraps, from changed inputs.
 
     A subclass changes what :meth:`inputs` returns. Several may stand on one
-    module; the ones outside change what those inside made.
+    module; the ones outside change what those inside made. By itself it
+    changes nothing: it calls the projections of a module that reads their
+    weights.
 
     Args:
         base: The attention module, or another adapter of this kind around
@@ -70,3 +72,7 @@ class AttentionAdapter(Adapter):
         dropout = layout.dropout(attn) if self.training else 0.
         y = self.inputs(x, *args, **kwargs).attend(layout.scale(attn), dropout)
         return layout.project(attn, y)
+
+    def folded(self) -> Optional[Dict[str, Tensor]]:
+        """By itself it changes no weight."""
+        return {} if type(self) is AttentionAdapter else super().folded()

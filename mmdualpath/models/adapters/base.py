@@ -1,11 +1,13 @@
 """What every adapter is: a module that wraps the one it adapts."""
 from dataclasses import dataclass
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from torch import Tensor, nn
 
 from ...options import checked
 from ..sites import Site, Wrapper
+
+LINEAR = ('qkv', 'proj', 'fc1', 'fc2')  # sites of a linear layer
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,14 @@ COUNTED = Need('blocks that take tokens in front of theirs',
                lambda s: not s.rotary,
                lambda s: 'rotary positions are one for each patch')
 SAME_SHAPE = Need('a module that keeps the shape of its tokens',
-                  lambda s: s.name not in ('stem', 'qkv'),
+                  lambda s: s.name not in ('stem', 'qkv', 'fc1', 'fc2'),
                   lambda s: 'the module changes it')
+READS_TOKENS = Need('a module that reads tokens of C channels',
+                    lambda s: s.name not in ('stem', 'fc2'),
+                    lambda s: 'it reads something else')
+GIVES_TOKENS = Need('a module that gives tokens of C channels',
+                    lambda s: s.name not in ('stem', 'qkv', 'fc1'),
+                    lambda s: 'it gives something else')
 ATTENTION = Need('to own the call of an attention module',
                  lambda s: s.layout is not None,
                  lambda s: 'stands no attention that is known how to compute')
@@ -94,3 +102,42 @@ class Adapter(Wrapper):
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """``(B*T, N, C) -> same``."""
         raise NotImplementedError
+
+    def folded(self) -> Optional[Dict[str, Tensor]]:
+        """What its frozen layer would be that gives alone what both give.
+
+        Returns:
+            New values of parameters of ``base`` by name, in double
+            precision; None if the adapter costs nothing and stays.
+
+        Raises:
+            ValueError: If it does not fold.
+        """
+        raise self.unfoldable('it is no linear map on one frozen layer')
+
+    def unfoldable(self, why: str) -> ValueError:
+        """The error that names the adapter and why it does not fold."""
+        return ValueError(f'{type(self).__name__} at site={self.site.name!r} '
+                          f'of {self.site.backbone} does not fold into the '
+                          f'frozen weights: {why}.')
+
+    def frozen_linear(self) -> Tuple[Tensor, Tensor]:
+        """Weight and bias of the linear layer it wraps, to fold into.
+
+        Returns:
+            ``(C', C)`` and ``(C', )`` in double precision; zeros where the
+            layer has no bias.
+
+        Raises:
+            ValueError: If it wraps something else.
+        """
+        layer = self.base
+        if not isinstance(layer, nn.Linear):
+            raise self.unfoldable(
+                f'it wraps a {type(layer).__name__}, not a linear layer. '
+                f'{", ".join(LINEAR)} are sites of one; adapters that stay '
+                'are named after those that fold')
+        weight = layer.weight.double()
+        if layer.bias is None:
+            return weight, weight.new_zeros(len(weight))
+        return weight, layer.bias.double()

@@ -68,18 +68,21 @@ class TemporalAttention(Adapter):
 @MODELS.register_module()
 @checked
 class FramePositions(StemAdapter):
-    """Learnable positions in time, added to the patches of each frame.
+    """Learnable positions in time, added to the tokens of each frame.
 
-    Attached with ``site='stem'``; starts at zero.
+    At ``site='stem'`` the patches have them, at ``site='tokens'`` all tokens.
+    They start at zero.
 
     Args:
-        base: The patch embedding.
+        base: The module that puts the tokens out.
         site: Where it stands.
         num_frames: T, frames of a clip.
 
     Raises:
         ValueError: If ``num_frames`` is not positive.
     """
+
+    sites = ('stem', 'tokens')
 
     def __init__(self, base: nn.Module, site: Site, num_frames: int) -> None:
         super().__init__(base, site)
@@ -88,7 +91,11 @@ class FramePositions(StemAdapter):
         self.images_per_clip = num_frames
         self.positions = nn.Parameter(torch.zeros(num_frames, 1, site.dims))
 
-    def adapt(self, tokens: Tensor, size: Tuple[int, int]) -> Tensor:
+    def adapt(self, tokens: Tensor, size: Optional[Tuple[int, int]]) -> Tensor:
         """``(B*T, N, C) -> same``."""
         clips = as_clips(tokens, self.images_per_clip)
         return (clips + self.positions).flatten(0, 1)
+
+    def folded(self) -> None:
+        """An addition costs nothing: it stays."""
+        return None

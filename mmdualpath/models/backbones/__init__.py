@@ -4,11 +4,11 @@ from .dualformer import DualFormer
 from .dualpath import DualPathBackbone, views_of
 from .fingerprint import Fingerprint
 from .frozen import FrozenBackbone, share
-from .inject import inject, strip
+from .inject import fold, inject, strip
 from .timm import TimmBackbone
 
 __all__ = [
     'AdaptedBackbone', 'CLIPVisionTransformer', 'DualFormer',
     'DualPathBackbone', 'Fingerprint', 'FrozenBackbone', 'TimmBackbone',
-    'inject', 'share', 'strip', 'views_of'
+    'fold', 'inject', 'share', 'strip', 'views_of'
 ]

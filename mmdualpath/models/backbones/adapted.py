@@ -93,10 +93,8 @@ class AdaptedBackbone(BaseModule):
                 else getattr(self.base, 'num_extra_tokens', 0)
             own_parameter(self.base, name,
                           partial(_zeros, kept * (name == 'pos_embed')), False)
-        held = {
-            id(tensor): name
-            for name, tensor in tensors_of(self.base) if name not in trained
-        }
+        bare = {id(tensor): name for name, tensor in tensors_of(self.base)}
+        held = {i: name for i, name in bare.items() if name not in trained}
         self.fingerprint = frozen.fingerprint(name for name in held.values()
                                               if name not in zeroed)
 
@@ -110,6 +108,10 @@ class AdaptedBackbone(BaseModule):
         self._frozen = {
             name: held[id(tensor)]
             for name, tensor in tensors_of(self) if id(tensor) in held
+        }
+        self._bare = {
+            name: bare[id(tensor)]
+            for name, tensor in tensors_of(self) if id(tensor) in bare
         }
         self._zeroed = frozenset(zeroed)
         self._computed = frozen.computed
@@ -153,6 +155,10 @@ class AdaptedBackbone(BaseModule):
     def frozen_names(self) -> Sequence[str]:
         """Names in this module of all tensors that are not trained."""
         return tuple(self._frozen)
+
+    def bare_names(self) -> Mapping[str, str]:
+        """Names here and in the backbone of all tensors of the backbone."""
+        return self._bare
 
     def shared_names(self) -> Mapping[str, str]:
         """Names here and in the backbone of all tensors that are shared."""

@@ -9,18 +9,21 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ...options import build, fits, unknown
+from ..adapters.attention import AttentionAdapter
 from ..adapters.base import Adapter
-from ..sites import Spot, locate
+from ..sites import Spot, Wrapper, locate
 
 Adapters = Union[Sequence[Mapping], Mapping[str, Optional[Mapping]]]
+Spots = Tuple[Spot, Optional[Spot]]
 
 
 def inject(backbone: nn.Module, adapters: Adapters) -> None:
     """Wrap modules of a backbone with adapters, in place.
 
     All sites are looked up on the bare backbone first; then the adapters are
-    attached in the order given, a later one around an earlier one on the same
-    module.
+    attached in the order of the list, or of their names in the alphabet, a
+    later one around an earlier one on the same module. (The order in which
+    names are written is lost in the config that a checkpoint brings along.)
 
     Args:
         backbone: A bare backbone whose class has a row in the sites table.
@@ -38,8 +41,10 @@ def inject(backbone: nn.Module, adapters: Adapters) -> None:
     plans = [_plan(backbone, cfg) for cfg in _listed(adapters)]
     attached = []
     for kind, options, spots in plans:
-        for spot in spots:
+        for spot, reader in spots:
             spot.open()
+            if reader is not None:
+                _let_call(reader)
             adapter = build(
                 MODELS,
                 dict(options, type=kind),
@@ -52,13 +57,14 @@ def inject(backbone: nn.Module, adapters: Adapters) -> None:
 
 def _listed(adapters: Adapters) -> List[Mapping]:
     if isinstance(adapters, Mapping):
-        return [cfg for cfg in adapters.values() if cfg is not None]
+        return [cfg for _, cfg in sorted(adapters.items()) if cfg is not None]
     return list(adapters)
 
 
 def _plan(backbone: nn.Module,
-          cfg: Mapping) -> Tuple[type, Dict[str, Any], List[Spot]]:
-    """Class, options and places of one method."""
+          cfg: Mapping) -> Tuple[type, Dict[str, Any], List[Spots]]:
+    """Class, options and places of one method, each place with that of the
+    attention that reads its weight without calling it."""
     options = dict(cfg)
     if 'site' not in options or 'type' not in options:
         raise ValueError(f'The adapter {dict(cfg)} must name its type and its '
@@ -75,7 +81,22 @@ def _plan(backbone: nn.Module,
         raise ValueError(unknown(MODELS, name))
     if not (isinstance(kind, type) and issubclass(kind, Adapter)):
         raise ValueError(f'type={name!r} is no adapter.')
-    return kind, options, locate(backbone, site, blocks)
+    spots = [(spot, None) for spot in locate(backbone, site, blocks)]
+    place = spots[0][0].place
+    if place is not None and place.reader:
+        spots = [(spot, *locate(backbone, place.reader, [spot.site.block]))
+                 for spot, _ in spots]
+    return kind, options, spots
+
+
+def _let_call(reader: Spot) -> None:
+    """Let an attention call its projection instead of reading its weight."""
+    parent, name, module = reader.parent, reader.name, reader.module
+    while isinstance(module, Wrapper):
+        if isinstance(module, AttentionAdapter):
+            return
+        parent, name, module = module, 'base', module.base
+    setattr(parent, name, AttentionAdapter(module, reader.site))
 
 
 def _reconcile(adapters: Sequence[Adapter]) -> None:
@@ -99,6 +120,30 @@ def strip(network: nn.Module) -> nn.Module:
             while isinstance(child, Adapter):
                 child = child.base
                 setattr(module, name, child)
+    return network
+
+
+def fold(network: nn.Module) -> nn.Module:
+    """Put adapters into the frozen weights they stand at, in place.
+
+    What costs nothing stays. The tensors change for all that share them.
+
+    Raises:
+        ValueError: If an adapter does not fold. Some may have by then.
+    """
+    # From the inside out: an adapter folds into a bare layer.
+    for module in reversed(list(network.modules())):
+        for name, child in module.named_children():
+            tensors = child.folded() if isinstance(child, Adapter) else None
+            if tensors is None:
+                continue
+            own = dict(child.base.named_parameters(recurse=False))
+            for leaf, tensor in tensors.items():
+                if leaf in own:
+                    own[leaf].data = tensor.to(own[leaf])
+                elif tensor.any():
+                    raise child.unfoldable(f'the layer has no {leaf}')
+            setattr(module, name, child.base)
     return network
 
 

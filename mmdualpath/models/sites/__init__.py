@@ -21,11 +21,18 @@ site              called with                         gives
 ``msa``           one set of tokens that attend to    same shape
                   each other ``(B, N, C)``
 ``qkv``           as ``msa``                          ``(B, N, 3C)``
+``proj``          heads of the attention, merged      same shape
+``fc1``           LN z                                the MLP's hidden tokens
+``fc2``           the MLP's hidden tokens             ``(B, N, C)``
+``norm1``         what the attention is to read       same shape
+``norm2``         what the MLP is to read             same shape
 ================  ==================================  ======================
 
-Tokens are ``(B, N, C)``; a module may be called with more after them, such as
-the size of their map, which an adapter hands on. A row of the table may name
-more sites. What an adapter is told about its place is a :class:`Site`.
+``qkv``, ``proj``, ``fc1`` and ``fc2`` are linear layers, ``norm1`` and
+``norm2`` LayerNorms. Tokens are ``(B, N, C)``; a module may be called with
+more after them, such as the size of their map, which an adapter hands on. A
+row of the table may name more sites. What an adapter is told about its place
+is a :class:`Site`.
 
 A backbone of your own is a row more::
 

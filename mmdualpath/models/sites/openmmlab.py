@@ -2,7 +2,6 @@
 from typing import Optional, Sequence, Tuple
 
 import torch
-import torch.nn.functional as F
 from mmaction.models.backbones.swin import get_window_size
 from torch import Tensor, nn
 
@@ -19,7 +18,7 @@ def _separate_qv_bias(attn: nn.Module, x: Tensor) -> Tensor:
     if not hasattr(attn, 'q_bias'):
         return attn.qkv(x)
     bias = torch.cat((attn.q_bias, torch.zeros_like(attn.v_bias), attn.v_bias))
-    return F.linear(x, attn.qkv.weight, bias)
+    return attn.qkv(x) + bias
 
 
 def _relative_positions(attn: nn.Module,
@@ -56,9 +55,14 @@ register_sites(
             attn=Place('attn', layout=VIT_ATTENTION),
             msa=Place('attn', layout=VIT_ATTENTION),
             qkv='attn.qkv',
+            proj='attn.proj',
             mlp=Place('ffn.layers', then='ffn.gamma2'),
             norm_mlp=Place('ffn.layers', then='ffn.gamma2', norm='ln2'),
-            residual_mlp=Place('ffn', norm='ln2'))))
+            residual_mlp=Place('ffn', norm='ln2'),
+            fc1='ffn.layers.0.0',
+            fc2='ffn.layers.1',
+            norm1='ln1',
+            norm2='ln2')))
 # In Swin an attention adapter of DualPath stands on plain windows alone.
 register_sites(
     'mmpretrain.models.backbones.swin_transformer.SwinTransformer',
@@ -72,9 +76,14 @@ register_sites(
                 'attn', when=lambda block: block.attn.shift_size == 0),
             msa=Place('attn.w_msa', row='window', layout=WINDOW_ATTENTION),
             qkv=Place('attn.w_msa.qkv', row='window'),
+            proj=Place('attn.w_msa.proj', row='window'),
             mlp=Place('ffn.layers', then='ffn.gamma2'),
             norm_mlp=Place('ffn.layers', then='ffn.gamma2', norm='norm2'),
-            residual_mlp=Place('ffn', norm='norm2')),
+            residual_mlp=Place('ffn', norm='norm2'),
+            fc1='ffn.layers.0.0',
+            fc2='ffn.layers.1',
+            norm1='norm1',
+            norm2='norm2'),
         windows=Windows(size=lambda x, size: tuple(size), cut=_cut_swin)))
 # Local and global attention alternate; only the local one has a qkv.
 register_sites(
@@ -91,8 +100,13 @@ register_sites(
             global_attn=Place('attn', when=lambda block: not block.is_local),
             qkv=Place(
                 'attn.qkv', when=lambda block: block.is_local, row='window'),
+            proj='attn.proj',
             mlp='mlp',
-            norm_mlp=Place('mlp', norm='norm2'))))
+            norm_mlp=Place('mlp', norm='norm2'),
+            fc1='mlp.0',
+            fc2='mlp.2',
+            norm1='norm1',
+            norm2='norm2')))
 register_sites(
     'mmaction.models.backbones.swin.SwinTransformer3D',
     Sites(
@@ -110,13 +124,18 @@ register_sites(
                 row='window',
                 layout=WINDOW_ATTENTION.but(modules=('WindowAttention3D', ))),
             qkv=Place('attn.qkv', row='window'),
+            proj=Place('attn.proj', row='window'),
             mlp='mlp',
-            norm_mlp=Place('mlp', norm='norm2')),
+            norm_mlp=Place('mlp', norm='norm2'),
+            fc1='mlp.fc1',
+            fc2='mlp.fc2',
+            norm1='norm1',
+            norm2='norm2'),
         windows=Windows(
             size=lambda x, mask: tuple(x.shape[1:-1]),
             cut=lambda block, size: get_window_size(size, block.window_size,
                                                     block.shift_size))))
-# VideoMAE's ViT; it reads qkv.weight and never calls qkv. With init_values its
+# VideoMAE's ViT reads qkv.weight and never calls qkv. With init_values its
 # blocks scale their branches by parameters, which no module can stand around.
 VIDEOMAE_ATTENTION = Layout(('Attention', ), qkv=_separate_qv_bias)
 
@@ -136,6 +155,12 @@ register_sites(
         places=dict(
             attn=Place('attn', when=_is_unscaled, layout=VIDEOMAE_ATTENTION),
             msa=Place('attn', layout=VIDEOMAE_ATTENTION),
+            qkv=Place('attn.qkv', reader='msa'),
+            proj='attn.proj',
             mlp=Place('mlp', when=_is_unscaled),
-            norm_mlp=Place('mlp', when=_is_unscaled, norm='norm2')),
+            norm_mlp=Place('mlp', when=_is_unscaled, norm='norm2'),
+            fc1='mlp.layers.0.0',
+            fc2='mlp.layers.1',
+            norm1='norm1',
+            norm2='norm2'),
         map_size=tube_map))

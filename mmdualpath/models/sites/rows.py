@@ -29,6 +29,9 @@ class Place:
             the backbone: ``window``.
         as_map: Whether tokens are a map there; None as in the backbone.
         layout: How the attention module there is written.
+        reader: Site of the attention that reads the weight of the module and
+            never calls it. Where an adapter stands there, the attention is
+            computed as its layout says, which does call it.
     """
     path: str
     when: Optional[Callable[[nn.Module], bool]] = None
@@ -38,6 +41,7 @@ class Place:
     row: Optional[str] = None
     as_map: Optional[bool] = None
     layout: Optional[Layout] = None
+    reader: Optional[str] = None
 
 
 def _extra_tokens(backbone: nn.Module) -> int:
@@ -218,7 +222,8 @@ class Spot:
             _join(self.block, self.parent, self.name, self.place.then)
         norm = self.place.norm and getattr(self.block, self.place.norm)
         opened = isinstance(norm, nn.Identity)
-        if opened != _is_normed(self.module):
+        if opened != _is_normed(self.module) \
+                or isinstance(self.module, nn.Identity):
             raise ValueError(
                 f'site={self.site.name!r} of {self.site.backbone}: the norm '
                 'in front of it is part of another site by now. Name adapters '

@@ -73,6 +73,11 @@ class Site:
     norm: Optional[nn.Module] = field(default=None, repr=False)
     attn: Optional[nn.Module] = field(default=None, repr=False)
 
+    @property
+    def share_of_depth(self) -> float:
+        """Where the block is, from 0, the first one, to 1, the last."""
+        return max(self.block, 0) / max(self.num_blocks - 1, 1)
+
     def grid(self, num_tokens: int) -> Tuple[int, int]:
         """Height and width of a square map of patches.
 

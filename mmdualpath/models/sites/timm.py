@@ -90,7 +90,15 @@ def _row(scales: Tuple[str, str], **changes: Any) -> Sites:
                 without='its attention does not call one projection to q, k '
                 'and v'),
             mlp=Place('mlp', then=second),
-            norm_mlp=Place('mlp', then=second, norm='norm2')),
+            norm_mlp=Place('mlp', then=second, norm='norm2'),
+            proj='attn.proj',
+            fc1=Place(
+                'mlp.fc1',
+                when=lambda block: hasattr(block.mlp, 'fc1'),
+                without='its MLP has two first layers'),
+            fc2='mlp.fc2',
+            norm1='norm1',
+            norm2='norm2'),
         **changes)
 
 

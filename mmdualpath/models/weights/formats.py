@@ -4,8 +4,8 @@ from typing import List, NamedTuple, Optional
 from torch import Tensor
 
 from ..complete import listed
-from . import (adaptformer, clip, dualformer, st_adapter, swin, video, vit,
-               vpetl)
+from . import (adaptformer, aim, clip, dualformer, st_adapter, swin, video,
+               vit, vpetl)
 from .base import Format, StateDict, matches, rename
 
 FORMATS = (*clip.FORMATS, *video.FORMATS, *swin.FORMATS, *vit.FORMATS,
@@ -13,7 +13,7 @@ FORMATS = (*clip.FORMATS, *video.FORMATS, *swin.FORMATS, *vit.FORMATS,
 
 # Whole models that authors trained; a method more is a row more.
 TRAINED = (*st_adapter.TRAINED, *adaptformer.TRAINED, *vpetl.TRAINED,
-           *dualformer.TRAINED)
+           *dualformer.TRAINED, *aim.TRAINED)
 
 # Files of OpenMMLab's packages and of this one have the names of the models.
 NATIVE = Format(name='openmmlab', recognise=lambda s: True, rules=())

@@ -4,6 +4,7 @@ import copy
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmengine.config import Config
 
 from mmdualpath.models import FrozenBackbone
 from mmdualpath.models.backbones.adapted import FINGERPRINT
@@ -338,3 +339,22 @@ def test_random_video_swin():
             window_size=(2, 4, 4),
             out_indices=(0, ),
             init_cfg=dict(type='RandomWeights')))
+
+
+def test_a_config_read_back_from_a_checkpoint_is_the_same_model(tiny_clip):
+    """There the names of adapters are in the order of the alphabet."""
+    adapters = dict(
+        out=dict(SERIAL, site='attn'),
+        inside=dict(type='PreAdapter', site='attn', width=8))
+    cfg = Config(
+        dict(
+            model=dict(
+                type='AdaptedBackbone',
+                backbone=dict(tiny_clip),
+                adapters=adapters)))
+    again = Config.fromstring(cfg.pretty_text, '.py')
+    assert list(again.model.adapters) != list(adapters)
+    kinds = [[type(m).__name__ for m in MODELS.build(c.model).modules()]
+             for c in (cfg, again)]
+    assert kinds[0] == kinds[1]
+    assert kinds[0].index('SerialAdapter') < kinds[0].index('PreAdapter')

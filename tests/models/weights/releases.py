@@ -102,6 +102,136 @@ def st_adapter(s: dict, clip: nn.Module, clips: Tensor) -> Tensor:
     return linear(x, s, 'fc')
 
 
+# ---- AIM and ZeroI2V: CLIP's ViT with adapters, all tensors ----------------
+
+
+def _clip_shapes(dims: int, layers: int, classes: int, tokens: int, patch: int,
+                 frames: int, adapters: tuple) -> dict:
+    shapes = {
+        'backbone.class_embedding': (dims, ),
+        'backbone.positional_embedding': (tokens, dims),
+        'backbone.temporal_embedding': (1, frames, dims),
+        'backbone.conv1.weight': (dims, 3, patch, patch)
+    }
+    for name in ('ln_pre', 'ln_post'):
+        shapes |= _norm(f'backbone.{name}', dims)
+    for i in range(layers):
+        block = f'backbone.transformer.resblocks.{i}.'
+        shapes |= {
+            f'{block}attn.in_proj_weight': (3 * dims, dims),
+            f'{block}attn.in_proj_bias': (3 * dims, )
+        }
+        shapes |= _layer(block + 'attn.out_proj', dims, dims)
+        for name in ('ln_1', 'ln_2'):
+            shapes |= _norm(block + name, dims)
+        shapes |= _layer(block + 'mlp.c_fc', 2 * dims, dims)
+        shapes |= _layer(block + 'mlp.c_proj', dims, 2 * dims)
+        for name in adapters:
+            shapes |= _layer(f'{block}{name}.D_fc1', dims // 4, dims)
+            shapes |= _layer(f'{block}{name}.D_fc2', dims, dims // 4)
+    return shapes | _layer('cls_head.fc_cls', classes, dims)
+
+
+def aim_shapes(two: bool, **sizes) -> dict:
+    names = ('MLP_Adapter', 'S_Adapter', 'T_Adapter')
+    return _clip_shapes(
+        adapters=(*names, 'T_Adapter_in') if two else names, **sizes)
+
+
+def zeroi2v_shapes(**sizes) -> dict:
+    names = ('MLP_Adapter', 'MLP_Adapter_out', 'S_Adapter', 'T_Adapter_in')
+    return _clip_shapes(adapters=names, **sizes)
+
+
+def _qkv(x: Tensor, s: dict, name: str) -> tuple:
+    """Queries, keys and values ``(B, N, C)`` of tokens."""
+    weight, bias = (s[f'{name}attn.in_proj_{p}'] for p in ('weight', 'bias'))
+    return F.linear(x, weight, bias).chunk(3, -1)
+
+
+def _of_clip(s: dict, clips: Tensor, block) -> Tensor:
+    """What surrounds the blocks: ``(B, 3, T, H, W)`` to class scores."""
+    b, _, t = clips.shape[:3]
+    weight = s['backbone.conv1.weight']
+    x = F.conv2d(
+        clips.transpose(1, 2).flatten(0, 1), weight, stride=weight.shape[-1])
+    x = x.flatten(2).transpose(1, 2)
+    token = s['backbone.class_embedding'].expand(len(x), 1, -1)
+    x = torch.cat((token, x), 1) + s['backbone.positional_embedding']
+    time = s['backbone.temporal_embedding'][0]
+    x = x.unflatten(0, (b, t)) + time[:, None]
+    x = norm(x, s, 'backbone.ln_pre', 1e-5)
+    i = 0
+    while f'backbone.transformer.resblocks.{i}.ln_1.weight' in s:
+        x = block(x, f'backbone.transformer.resblocks.{i}.')
+        i += 1
+    x = norm(x[:, :, 0], s, 'backbone.ln_post', 1e-5).mean(1)
+    return linear(x, s, 'cls_head.fc_cls')
+
+
+def _clip_mlp(x: Tensor, s: dict, name: str) -> Tensor:
+    y = quick_gelu(linear(x, s, f'{name}mlp.c_fc'))
+    return linear(y, s, f'{name}mlp.c_proj')
+
+
+def aim(s: dict, clips: Tensor, heads: int, scale: float) -> Tensor:
+    """``(B, 3, T, H, W)`` to class scores."""
+
+    def adapt(x: Tensor, name: str) -> Tensor:
+        return linear(
+            F.gelu(linear(x, s, f'{name}.D_fc1')), s, f'{name}.D_fc2')
+
+    def attend(x: Tensor, name: str) -> Tensor:
+        y = attention(*_qkv(x, s, name), heads)
+        return linear(y, s, f'{name}attn.out_proj')
+
+    def block(x: Tensor, name: str) -> Tensor:  # B, T, N, C
+        y = norm(x, s, f'{name}ln_1', 1e-5).transpose(1, 2)
+        y = y.flatten(0, 1)  # every position is a sequence of T tokens
+        if f'{name}T_Adapter_in.D_fc1.weight' in s:
+            y = y + adapt(y, f'{name}T_Adapter_in')
+        y = adapt(attend(y, name), f'{name}T_Adapter')
+        x = x + y.unflatten(0, (len(x), -1)).transpose(1, 2)
+        y = attend(norm(x, s, f'{name}ln_1', 1e-5).flatten(0, 1), name)
+        y = y + adapt(y, f'{name}S_Adapter')
+        x = x + y.view_as(x)
+        y = norm(x, s, f'{name}ln_2', 1e-5)
+        return x + _clip_mlp(y, s,
+                             name) + scale * adapt(y, f'{name}MLP_Adapter')
+
+    return _of_clip(s, clips, block)
+
+
+def zeroi2v(s: dict, clips: Tensor, heads: int, scale: float,
+            offsets: tuple) -> Tensor:
+    """``(B, 3, T, H, W)`` to class scores."""
+
+    def adapt(x: Tensor, name: str) -> Tensor:
+        return x + scale * linear(
+            linear(x, s, f'{name}.D_fc1'), s, f'{name}.D_fc2')
+
+    def moved(y: Tensor, frames: int) -> Tensor:  # B*T, N, C
+        y = y.unflatten(0, (-1, frames)).unflatten(-1, (heads, -1))
+        out = y.clone()
+        for head, offset in enumerate(offsets):
+            for t in range(frames):
+                if 0 <= t + offset < frames:
+                    out[:, t, :, head] = y[:, t + offset, :, head]
+        return out.flatten(-2).flatten(0, 1)
+
+    def block(x: Tensor, name: str) -> Tensor:
+        frames = x.shape[1]
+        y = adapt(norm(x, s, f'{name}ln_1', 1e-5), f'{name}T_Adapter_in')
+        q, k, v = _qkv(y.flatten(0, 1), s, name)
+        y = attention(q, moved(k, frames), moved(v, frames), heads)
+        y = adapt(linear(y, s, f'{name}attn.out_proj'), f'{name}S_Adapter')
+        x = x + y.view_as(x)
+        y = adapt(norm(x, s, f'{name}ln_2', 1e-5), f'{name}MLP_Adapter')
+        return x + adapt(_clip_mlp(y, s, name), f'{name}MLP_Adapter_out')
+
+    return _of_clip(s, clips, block)
+
+
 # ---- AdaptFormer ----------------------------------------------------------
 
 

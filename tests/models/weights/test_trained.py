@@ -14,6 +14,7 @@ from mmengine.model import BaseModule
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import load_checkpoint
 
+from mmdualpath.models.backbones import fold
 from mmdualpath.models.weights import convert_trained, read_file
 
 ROOT = Path(__file__).parents[3]
@@ -165,6 +166,106 @@ def test_st_adapter_says_what_it_does_not_know(archive, tmp_path, monkeypatch):
     model = MODELS.build(st_adapter_config(('mlp', ), RANDOM))
     with pytest.raises(ValueError, match="random weights 'seed 0'"):
         load_checkpoint(model, path, map_location='cpu')
+
+
+# ---- AIM and ZeroI2V --------------------------------------------------------
+
+CLIP_SIZES = dict(
+    dims=128, layers=3, classes=CLASSES, tokens=17, patch=8, frames=T)
+TRUNC = dict(width=32, init='trunc_normal_down')
+
+
+def clip_config(adapters):
+    return dict(
+        type='Recognizer2D',
+        backbone=dict(
+            type='AdaptedBackbone',
+            backbone=dict(
+                type='CLIPVisionTransformer',
+                arch=dict(WIDE, num_layers=3),
+                img_size=32,
+                patch_size=8,
+                out_dims=None,
+                init_cfg=RANDOM),
+            adapters=adapters,
+            trainable=['ln1.*']),
+        cls_head=dict(
+            type='FrameMeanHead',
+            num_classes=CLASSES,
+            in_channels=128,
+            num_frames=T,
+            dropout=0.5))
+
+
+def aim_config(two, scale):
+    frames = dict(num_frames=T)
+    return clip_config([
+        dict(type='FramePositions', site='tokens', **frames),
+        dict(type='SerialAdapter', site='attn', **TRUNC),
+        dict(
+            type='ParallelAdapter',
+            site='mlp',
+            scale=scale,
+            drop_path=0.2,
+            **TRUNC),
+        dict(
+            type='TemporalAdaptation',
+            site='block',
+            two=two,
+            drop_path=0.2,
+            init='trunc_normal_down',
+            **frames)
+    ])
+
+
+@pytest.mark.parametrize('two, scale', [(False, 0.5), (True, 1.)])
+def test_aim(two, scale, tmp_path):
+    tensors = releases.draw(releases.aim_shapes(two, **CLIP_SIZES))
+    torch.save(
+        dict(meta=dict(epoch=30), state_dict=tensors), tmp_path / 'a.pth')
+    wanted = releases.aim(tensors, CLIPS, 2, scale)
+    path = str(tmp_path / 'a.pth')
+    agree(aim_config(two, scale), path, wanted, CLIPS, tmp_path)
+    with pytest.raises(ValueError, match=r'whole model with adapters \(aim\)'):
+        cfg = aim_config(two, scale)
+        cfg['backbone']['backbone']['init_cfg'] = dict(
+            type='Pretrained', checkpoint=path)
+        MODELS.build(cfg)
+
+
+def zeroi2v_config(offsets):
+    linear = dict(TRUNC, act_cfg=None, scale=0.5)
+    return clip_config([
+        dict(type='FramePositions', site='tokens', num_frames=T),
+        dict(type='PreAdapter', site='qkv', **linear),
+        dict(type='STDHA', site='qkv', num_frames=T, offsets=offsets),
+        dict(type='SerialAdapter', site='proj', **linear),
+        dict(type='PreAdapter', site='fc1', **linear),
+        dict(type='SerialAdapter', site='fc2', **linear)
+    ])
+
+
+@pytest.mark.parametrize('offsets', [(-1, 1), (1, -2)])
+def test_zeroi2v(offsets, tmp_path):
+    tensors = releases.draw(releases.zeroi2v_shapes(**CLIP_SIZES))
+    torch.save(
+        dict(meta=dict(epoch=50), state_dict=tensors), tmp_path / 'a.pth')
+    wanted = releases.zeroi2v(tensors, CLIPS, 2, 0.5, offsets)
+    cfg = zeroi2v_config(offsets)
+    path = str(tmp_path / 'a.pth')
+    agree(cfg, path, wanted, CLIPS, tmp_path)
+
+    # Folded in double precision it is the same, layer for layer a ViT.
+    model = stirred(cfg)
+    load_checkpoint(model, path, map_location='cpu')
+    model = model.double()
+    double = {n: t.double() for n, t in tensors.items()}
+    wanted = releases.zeroi2v(double, CLIPS.double(), 2, 0.5, offsets)
+    fold(model.backbone)
+    torch.testing.assert_close(
+        logits(model, CLIPS.double()), wanted, atol=1e-10, rtol=1e-10)
+    left = {type(m).__name__ for m in model.backbone.modules()}
+    assert not left & {'PreAdapter', 'SerialAdapter', 'Bottleneck'}
 
 
 # ---- AdaptFormer ----------------------------------------------------------

@@ -1,0 +1,15 @@
+# bash tools/dist_train.sh configs/aim/aim-32f_vitl_k400.py 8
+# AIM, CLIP ViT-L/14, Kinetics-400, 32 frames, 3 x 1 views.
+# paper: 87.5 top-1
+_base_ = [
+    '../_base_/models/aim_vitl.py', '../_base_/datasets/aim_k400_32f.py',
+    '../_base_/schedules/aim.py', '../_base_/default_runtime.py'
+]
+
+num_frames = 32
+model = dict(
+    backbone=dict(
+        adapters=dict(
+            time=dict(num_frames=num_frames),
+            temporal=dict(num_frames=num_frames))),
+    cls_head=dict(num_classes=400, num_frames=num_frames))

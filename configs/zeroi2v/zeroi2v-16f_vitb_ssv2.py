@@ -1,0 +1,25 @@
+# bash tools/dist_train.sh configs/zeroi2v/zeroi2v-16f_vitb_ssv2.py 8
+# ZeroI2V, CLIP ViT-B/16, SSv2, 16 frames, 1 x 3 views.
+# paper: no figure of 16 frames is known here
+_base_ = [
+    '../_base_/models/zeroi2v_vitb.py',
+    '../_base_/datasets/zeroi2v_ssv2_16f.py', '../_base_/schedules/aim.py',
+    '../_base_/default_runtime.py'
+]
+
+num_frames = 16
+linear = dict(scale=1., dropout=0.)
+model = dict(
+    backbone=dict(
+        adapters=dict(
+            time=dict(num_frames=num_frames),
+            pre_attn=linear,
+            shift=dict(offsets=[-1, 1, -2], num_frames=num_frames),
+            attn=linear,
+            pre_mlp=linear,
+            mlp=linear)),
+    cls_head=dict(
+        num_classes=174, num_frames=num_frames, label_smooth_eps=0.1))
+# 8 GPUs x 8 clips
+train_dataloader = dict(batch_size=8)
+train_cfg = dict(max_epochs=50)
