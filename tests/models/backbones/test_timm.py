@@ -120,8 +120,8 @@ def test_positions_of_another_size(name, tmp_path, monkeypatch):
     reference = timm.create_model(
         name,
         pretrained=True,
-        pretrained_cfg_overlay=dict(file=path),
-        num_classes=0,
+        pretrained_cfg_overlay=dict(file=path, num_classes=5),
+        num_classes=5,
         img_size=4 * patch_of(name),
         dynamic_img_size=True,
         **TINY).eval()
