@@ -9,8 +9,7 @@ stand-in; it is a mapping in YAML:
 - ``in``: the checkout to run in, by default one as it is. ``tiny`` has the
   configs that the page names with networks of two blocks for 64 pixels and
   one epoch, and a few rendered videos where these look for their data.
-  ``digits`` has a few of the quickstart's videos and what its training leaves
-  in ``work_dirs``.
+  ``digits`` has a few of the quickstart's videos.
 - ``where``: words that are replaced, such as placeholders or a number of GPUs.
 - ``add``: options behind each command of the block.
 - ``before``: a line of shell that makes what the block takes for granted.
@@ -245,7 +244,7 @@ def check_command(command: str) -> None:
     words = shlex.split(re.sub(r'\$\(.*?\)', 'X', command), comments=True)
     while words and re.fullmatch(r'\w+=\S*', words[0]):
         del words[0]  # of the environment
-    if not words or words[0] in ('source', 'pre-commit', 'import'):
+    if not words or words[0] in ('source', 'pre-commit', 'import', 'mv'):
         return
     for word in words:
         if word.startswith('configs/') and '*' not in word and not (
@@ -403,10 +402,9 @@ def make_digits(folder: Path, page: str) -> Path:
 
 
 DIGITS = 'dualpath_vit-mini_digits'
-PREPARE_DIGITS = f'''
-python tools/data/render_digits.py data/digits --train-videos 16 \\
-    --test-videos 8 --images 16 --processes 1 > render.log 2>&1
-python tools/train.py configs/{DIGITS}.py > train.log 2>&1
+PREPARE_DIGITS = '''
+python tools/data/render_digits.py data/digits --train-videos 64 \\
+    --test-videos 8 --images 0 --processes 1 > render.log 2>&1
 '''
 STAND_INS = {
     '': lambda folder, page: copy_checkout(folder),

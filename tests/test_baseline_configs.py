@@ -56,6 +56,8 @@ COUNTS = {
     'video-prompt_vitb_hmdb51': (TRANSFORMER + fc(51), None),
     'video-prompt-visual_vitb_ssv2': (8 * D + TRANSFORMER + fc(174), None),
     'video-prompt-visual_vitb_hmdb51': (8 * D + TRANSFORMER + fc(51), None),
+    'st-adapter-release_vitb_ssv2': (2 * L * space_time(384) + fc(174), None),
+    'st-adapter-release_vitb_k400': (L * space_time(384) + fc(400), None),
     'st-adapter-t8_vitb_ssv2': (2 * L * space_time(384) + fc(174), None),
     'st-adapter_vitb_ssv2': (2 * L * space_time(384) + fc(174), None),
     'st-adapter_vitb_k400': (L * space_time(384) + fc(400), '7'),

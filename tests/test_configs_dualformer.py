@@ -1,4 +1,6 @@
 """The shipped configs of DualFormer say what its authors published."""
+import copy
+
 import pytest
 import torch
 from helpers import CONFIGS, config
@@ -27,6 +29,7 @@ VIDEO = {
     '-token-labels_tiny_k400': (25.4, 400, 256, 1e-3, .02, .1, 30, 3, 2, 1),
     '-token-labels_small_k400': (56.3, 400, 128, 1e-3, .02, .2, 30, 2.5, 2, 1),
 }
+SIZES = ('tiny', 'small', 'base')
 IMAGE = {
     'tiny_imagenet': (22, 1e-3, .05, 300, 20),
     'small_imagenet': (50, 1e-3, .05, 300, 20),
@@ -40,7 +43,7 @@ IMAGE = {
 
 
 def read(name: str) -> Config:
-    name = name if name.startswith('-') else f'_{name}'
+    name = name if name[0] in '-_' else f'_{name}'
     return Config.fromfile(
         config(f'dualformer{name}'), import_custom_modules=False)
 
@@ -56,7 +59,22 @@ def millions(model: torch.nn.Module) -> float:
 
 def test_all_are_here():
     names = {f'dualformer_{n}'.replace('_-', '-') for n in (*VIDEO, *IMAGE)}
+    names |= {f'dualformer-release_{size}_k400' for size in SIZES}
     assert {f.stem for f in (CONFIGS / 'dualformer').glob('*.py')} == names
+
+
+@pytest.mark.parametrize('size', SIZES)
+def test_release(size):
+    """The recipe of the same size, but for what the release does its way."""
+    ours, theirs = (read(f'{kind}_{size}_k400') for kind in ('', '-release'))
+    cfg = copy.deepcopy(theirs.model)
+    assert cfg.backbone.pop('fine_kernels')[0] == (2, 8, 8)
+    assert cfg == ours.model
+    assert theirs.train_dataloader == ours.train_dataloader
+    assert theirs.param_scheduler == ours.param_scheduler
+    if size == 'tiny':  # the release's README says 21.8 M
+        backbone = on_meta(MODELS, theirs.model).backbone
+        assert millions(backbone) == 21.767360
 
 
 @pytest.mark.parametrize('name', VIDEO)

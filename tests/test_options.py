@@ -158,7 +158,7 @@ def test_an_error_of_something_else_stays():
 @pytest.mark.parametrize('cfg, message', [
     (dict(type='ParallelAdapter', widht=8),
      'ParallelAdapter has no option widht: did you mean width? Its options '
-     'are scale, width, act_cfg, dropout, init.'),
+     'are scale, drop_path, width, act_cfg, dropout, init.'),
     (dict(type='STAdapter', num_frames=2,
           kernel_size=3), 'STAdapter: kernel_size=3 must be Sequence[int].'),
     (dict(type='SerialAdapter',
@@ -243,7 +243,9 @@ def options_of(cls) -> list:
 def options_of_adapter(name: str) -> list:
     """Those that it hands on are among what it says there is."""
     cfg = {'type': name, 'no_such_option': 1}
-    site = Site(SITES.get(name, 'attn'), 48, 0, 2, 1)
+    sites = ADAPTERS[name].sites or ('attn', )
+    attn = nn.Identity()
+    site = Site(SITES.get(name, sites[0]), 48, 0, 2, 1, attn=attn, norm=attn)
     needed = options_of(ADAPTERS[name])
     cfg.update({k: v for k, v in NEEDED_BY_ADAPTERS.items() if k in needed})
     with pytest.raises(OptionError) as error:

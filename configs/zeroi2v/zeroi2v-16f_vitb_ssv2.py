@@ -13,11 +13,11 @@ model = dict(
     backbone=dict(
         adapters=dict(
             time=dict(num_frames=num_frames),
-            pre_attn=linear,
+            attn_in=linear,
             shift=dict(offsets=[-1, 1, -2], num_frames=num_frames),
-            attn=linear,
-            pre_mlp=linear,
-            mlp=linear)),
+            attn_out=linear,
+            mlp_in=linear,
+            mlp_out=linear)),
     cls_head=dict(
         num_classes=174, num_frames=num_frames, label_smooth_eps=0.1))
 # 8 GPUs x 8 clips

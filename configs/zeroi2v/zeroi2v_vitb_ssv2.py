@@ -10,11 +10,11 @@ linear = dict(scale=1., dropout=0.)
 model = dict(
     backbone=dict(
         adapters=dict(
-            pre_attn=linear,
+            attn_in=linear,
             shift=dict(offsets=[-1, 1, -2]),
-            attn=linear,
-            pre_mlp=linear,
-            mlp=linear)),
+            attn_out=linear,
+            mlp_in=linear,
+            mlp_out=linear)),
     cls_head=dict(num_classes=174, label_smooth_eps=0.1))
 # 8 GPUs x 8 clips
 train_dataloader = dict(batch_size=8)

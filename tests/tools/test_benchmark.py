@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmdualpath.analysis.pipelines import time_pipelines, with_decoder
 
 tool = helpers.load_tool('benchmark.py')
+pages = helpers.load_tool('tables.py')
 from benchmarks import contestants, models, results  # noqa: E402
 
 
@@ -124,7 +125,7 @@ def test_tables_and_picture(tiny, tmp_path):
     page.write_text('# Title\n<!-- table of cpu.json -->\nold\n'
                     '<!-- end of table -->\nbetween\n'
                     '<!-- table of gpu.json -->\n<!-- end of table -->\n')
-    tool.main(['tables', str(page)])
+    page.write_text(pages.filled(page, page.read_text()))
     assert page.read_text() == (
         f'# Title\n<!-- table of cpu.json -->\n\n{text}\n'
         '<!-- end of table -->\nbetween\n'
@@ -132,15 +133,6 @@ def test_tables_and_picture(tiny, tmp_path):
         '<!-- end of table -->\n')
     tool.main(['picture', str(tiny), '--out', str(tmp_path / 'bars.png')])
     assert (tmp_path / 'bars.png').read_bytes()[:4] == b'\x89PNG'
-
-
-def test_the_page_has_the_tables_of_its_files(tmp_path):
-    docs = helpers.ROOT / 'docs'
-    page = tmp_path / 'benchmarks.md'
-    page.write_text((docs / 'benchmarks.md').read_text())
-    (tmp_path / 'benchmarks').symlink_to(docs / 'benchmarks')
-    tool.main(['tables', str(page)])
-    assert page.read_text() == (docs / 'benchmarks.md').read_text()
 
 
 @pytest.mark.parametrize('args, message', [
@@ -221,7 +213,7 @@ def test_pipeline(tmp_path):
             assert video[split]['difference'] == 0
             assert min(video[split]['decoding'].values()) > 0
     page.write_text('<!-- table of input.json -->\n<!-- end of table -->\n')
-    assert text.strip() in tool.main(['tables', str(page)])
+    assert text.strip() in pages.filled(page, page.read_text())
 
 
 def test_pipelines_see_the_same_frames(tmp_path):

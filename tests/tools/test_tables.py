@@ -222,7 +222,7 @@ POSITIONS = 'model.backbone.temporal.adapters.positions'
         'model.backbone.spatial.adapters.mlp': None
     }, False),
     ({
-        'model.backbone.temporal.trainable': ['cls_token', 'ln1']
+        'model.backbone.temporal.trainable': ['cls_token', 'ln1.*']
     }, False),
     ({
         f'{POSITIONS}.type': 'FrameIndexPositions'

@@ -108,7 +108,7 @@ CONTESTANTS: Dict[str, Contestant] = {
         'zeroi2v_vitb_k400',
         options={
             f'model.backbone.adapters.{name}': None
-            for name in ('pre_attn', 'attn', 'pre_mlp', 'mlp')
+            for name in ('attn_in', 'attn_out', 'mlp_in', 'mlp_out')
         }),
     'AdaptFormer B/16, 8 frames':
     Contestant('adaptformer_vitb_ssv2'),

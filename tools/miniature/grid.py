@@ -1,35 +1,35 @@
-"""What is compared in miniature: methods, ablations, how much of each."""
-from copy import deepcopy
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Dict, List, Mapping, Tuple
+"""What the miniature study compares: cells, the tables they stand in, grids.
 
-from mmengine.config import Config
+A cell is a shipped config and a few options of it, by dotted name. What all
+cells have in common, such as when a training ends, stands in the configs.
+"""
+import hashlib
+import json
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+
+from mmengine.config import Config, ConfigDict
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 TASKS = dict(motion=8, appearance=10, both=16)  # classes of each
-LENGTH = 48  # frames of a video
-BATCH = 16  # clips of a training step
+BACKBONES = {  # a config of its pretraining, a folder of images, width
+    'vit-micro': ('pretrain_vit-micro_digits', 'images', 48),
+    'swin-micro': ('pretrain_swin-micro_digits', 'images-and-photos', 96)
+}
 
-PRETRAIN_EPOCHS = 10
-BACKBONES = dict(
-    vit=dict(
-        type='mmpretrain.VisionTransformer',
-        arch=dict(
-            embed_dims=64, num_layers=4, num_heads=4,
-            feedforward_channels=256),
-        img_size=64,
-        patch_size=16,
-        out_type='cls_token'),
-    swin=dict(
-        type='mmpretrain.SwinTransformer',
-        arch=dict(embed_dims=48, depths=[2, 2], num_heads=[3, 6]),
-        img_size=64,
-        patch_size=8,
-        window_size=4,
-        drop_path_rate=0.,
-        out_indices=(1, )))
-CHANNELS = dict(vit=64, swin=96)
+SPATIAL = 'model.backbone.spatial'
+TEMPORAL = 'model.backbone.temporal'
+HEAD = 'model.cls_head'
+VIEWS = 'model.data_preprocessor'
+
+
+@lru_cache(maxsize=None)
+def shipped(name: str) -> Config:
+    """A config of ``configs/miniature``; not to be changed."""
+    return Config.fromfile(CONFIGS / f'miniature/{name}.py')
 
 
 @dataclass(frozen=True)
@@ -37,170 +37,172 @@ class Cell:
     """A config and what is changed in it.
 
     Attributes:
-        config: Path under ``configs``.
-        options: Changes, by dotted name.
+        config: Name of a config of ``configs/miniature``.
+        options: Changes, by dotted name; a whole dict replaces what is there.
         backbone: Name of the frozen backbone.
-        lr: Learning rate.
-        frames: Frames of a clip.
-        longer: Times the epochs of the grid.
+        frames: Frames T of a clip.
+        task: One of ``TASKS``.
+        match: Times which the fixed code is to have the standard deviation of
+            the tokens it is added to; measured before the training. None if
+            the config's own amplitude counts.
     """
-    config: str
-    backbone: str
+    config: str = 'dualpath_vit-micro_digits'
     options: Mapping[str, Any] = field(default_factory=dict)
-    lr: float = 3e-3
-    frames: int = 8
-    longer: int = 1
+    backbone: str = 'vit-micro'
+    frames: int = 16
+    task: str = 'motion'
+    match: Optional[float] = None
 
-    def but(self, **changes: Any) -> 'Cell':
-        """The same cell with other options; ``__`` stands for a dot."""
-        own = {
-            k: changes.pop(k)
-            for k in ('lr', 'frames', 'longer') if k in changes
-        }
-        changes = {k.replace('__', '.'): v for k, v in changes.items()}
-        return replace(self, options={**self.options, **changes}, **own)
-
-    def load(self, task: str, seed: int, work_dir: Path,
-             grid: 'Grid') -> Config:
-        """The whole config of one training."""
-        epochs = self.longer * grid.epochs
-        cfg = Config.fromfile(CONFIGS / f'{self.config}.py')
-        videos = dict(train=cfg.train_dataloader, test=cfg.test_dataloader)
-        cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
-        suffix = '' if task == 'motion' else f'_{task}'
-        for split, loader in videos.items():
-            loader.num_workers, loader.persistent_workers = 0, False
-            loader.dataset.ann_file = str(grid.data / f'{split}{suffix}.txt')
-            loader.dataset.data_prefix.video = str(grid.data / split)
-            loader.dataset.pipeline[1].clip_len = self.frames
-        cfg.train_dataloader.dataset.indices = grid.videos
-        weights = dict(
-            type='Pretrained',
-            checkpoint=str(grid.pretrained(self.backbone)),
-            prefix='backbone.')
-        cfg.merge_from_dict({
-            'model.backbone.backbone':
-            dict(BACKBONES[self.backbone], _delete_=True, init_cfg=weights),
-            **deepcopy(self.options), 'model.cls_head.num_classes':
-            TASKS[task],
-            'train_dataloader.batch_size':
-            BATCH,
-            'train_cfg.max_epochs':
-            epochs,
-            'train_cfg.val_interval':
-            epochs + 1,
-            'optim_wrapper.optimizer.lr':
-            self.lr,
-            'randomness.seed':
-            seed,
-            'default_hooks.checkpoint.interval':
-            -1,
-            'default_hooks.checkpoint.save_best':
-            None,
-            'work_dir':
-            str(work_dir)
-        })
-        warmup = 0.1 * epochs
-        cfg.param_scheduler[0].end = warmup
-        cfg.param_scheduler[1].update(
-            begin=warmup, end=epochs, T_max=epochs - warmup)
+    def resolve(self) -> Config:
+        """The config with its options, of no seed and no place yet."""
+        cfg = deepcopy(shipped(self.config))
+        for name, value in self.options.items():
+            *holders, leaf = name.split('.')
+            part = cfg
+            for key in holders:
+                part = part[key]
+            if isinstance(value, Mapping):
+                value = ConfigDict(deepcopy(dict(value)))
+            part[leaf] = deepcopy(value)
+        cfg.model.cls_head.num_classes = TASKS[self.task]
+        for part in ('train', 'val', 'test'):
+            pipeline = cfg[f'{part}_dataloader'].dataset.pipeline
+            pipeline[1].clip_len = self.frames
         return cfg
 
-
-def dual(backbone: str = 'vit') -> Cell:
-    """DualPath: 4 spatial frames, one frameset of 16."""
-    options = {
-        'model.cls_head.in_channels': 2 * CHANNELS[backbone],
-        'model.data_preprocessor.num_spatial_frames': SPATIAL[4]
-    }
-    if backbone == 'swin':  # neither class token nor position embedding
-        options['model.backbone.spatial'] = dict(
-            _delete_=True,
-            adapters=[
-                dict(type='ParallelAdapter', site='window_attn', width=32),
-                dict(type='ParallelAdapter', site='mlp', width=32)
-            ])
-        options['model.backbone.temporal'] = dict(
-            _delete_=True,
-            adapters=[
-                positions('FrameIndexPositions'),
-                dict(type='PreAdapter', site='window_attn', width=32),
-                dict(type='SerialAdapter', site='window_attn', width=32),
-                dict(type='SerialAdapter', site='mlp', width=32)
-            ])
-    return Cell('dualpath_vit-mini_digits', backbone, options, frames=16)
+    def digest(self) -> str:
+        """A short hash of everything about the cell that decides figures."""
+        cfg = self.resolve()
+        parts = ('model', 'optim_wrapper', 'param_scheduler', 'custom_hooks',
+                 'train_cfg')
+        content = {
+            **{
+                k: cfg[k]
+                for k in parts
+            }, 'batch': cfg.train_dataloader.batch_size,
+            'cell': (self.frames, self.task, self.match)
+        }
+        text = json.dumps(content, sort_keys=True, default=repr)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def frames(*adapters: dict,
-           backbone: str = 'vit',
-           head: str = 'TemporalTransformerHead',
-           trainable: List[str] = (),
-           **changes: Any) -> Cell:
-    """A method that reads 8 frames one by one, or joins them itself."""
-    options = {
-        'model.backbone.adapters': list(adapters),
-        'model.backbone.trainable': list(trainable),
-        'model.cls_head.in_channels': CHANNELS[backbone]
-    }
-    if head != 'TemporalTransformerHead':
-        options['model.cls_head'] = dict(
-            _delete_=True,
-            type=head,
-            num_frames=8,
-            num_classes=0,
-            in_channels=CHANNELS[backbone],
-            topk=(1, ),
-            average_clips='prob')
-    cell = Cell('miniature/frames_vit-mini_digits', backbone, options)
-    return cell.but(**changes)
+def symmetric(number: int, length: int = 16) -> List[int]:
+    """Frames of a clip, spread evenly and symmetrically in time."""
+    first = [(2 * i + 1) * length // (2 * number) for i in range(number // 2)]
+    middle = [length // 2] if number % 2 else []
+    return first + middle + [length - 1 - i for i in reversed(first)]
 
 
-def positions(kind: str, framesets: int = 1, grid: int = 4) -> dict:
-    """Config of the temporal path's positions."""
-    return dict(
-        type=kind, site='stem', num_framesets=framesets, grid=(grid, grid))
+ADAPTERS = {'vit-micro': ('attn', 'mlp'), 'swin-micro': ('window_attn', 'mlp')}
+CODES = {'3-D': 'FramesetPositions', 'frame number': 'FrameIndexPositions'}
+EMBEDDINGS = ('none', 'frozen', 'trained', 'fresh')
+Amplitude = Union[float, str]
 
 
-def temporal(width: int = 32,
+def temporal(code: str = '3-D',
+             amplitude: Amplitude = 'match',
+             match: Optional[float] = None,
              skip: bool = True,
-             kind: str = 'FrameIndexPositions',
+             embedding: str = 'none',
              framesets: int = 1,
-             grid: int = 4) -> dict:
-    """Config of DualPath's temporal path, in whole."""
-    fixed = kind == 'FramesetPositions'
-    adapters = [
-        dict(type='PreAdapter', site='attn', width=width, skip=skip),
-        dict(type='SerialAdapter', site='attn', width=width, skip=skip),
-        dict(type='SerialAdapter', site='mlp', width=width, skip=skip)
-    ]
-    if kind != 'none':
-        adapters.insert(0, positions(kind, framesets, grid))
-    return dict(
-        _delete_=True,
-        trainable=['cls_token'] if fixed else ['cls_token', 'pos_embed'],
-        zero=['pos_embed'] if fixed else [],
-        adapters=adapters)
+             grid: int = 4,
+             size: int = 64,
+             width: int = 32,
+             init: str = 'kaiming_normal',
+             warmup: int = 100,
+             backbone: str = 'vit-micro') -> Cell:
+    """The temporal path alone, of which the study's main part is.
+
+    Args:
+        code: ``3-D``, ``frame number`` or ``no code``.
+        amplitude: Of the code.
+        match: Instead of the amplitude, times that of ``'match'``.
+        skip: Whether serial adapters have an inner skip; without, they are
+            the literal Eq. 9.
+        embedding: The backbone's position embedding: ``none`` of it, as it
+            was pretrained and ``frozen`` or ``trained``, or trained from
+            random values, ``fresh``.
+        framesets: T_G.
+        grid: Frames down and across a frameset.
+        size: Pixels of a frameset.
+        width: Of the adapters.
+        init: Of the adapters; ``trunc_normal`` is one whose first step is not
+            the identity.
+        warmup: Steps.
+        backbone: Of ``BACKBONES``.
+    """
+    if embedding not in EMBEDDINGS:
+        raise ValueError(f'embedding={embedding!r} is none of {EMBEDDINGS}.')
+    attn, mlp = ADAPTERS[backbone]
+    adapter = dict(width=width, init=init, skip=skip)
+    adapters = dict(
+        attn_in=dict(type='PreAdapter', site=attn, **adapter),
+        attn_out=dict(type='SerialAdapter', site=attn, **adapter),
+        mlp=dict(type='SerialAdapter', site=mlp, **adapter))
+    if code != 'no code':
+        adapters['positions'] = dict(
+            type=CODES[code],
+            site='stem',
+            amplitude='match' if match else amplitude,
+            num_framesets=framesets,
+            grid=(grid, grid))
+    view = dict(adapters=adapters)
+    if backbone.startswith('vit'):
+        trained = ['cls_token']
+        view.update(
+            trainable=trained + ['pos_embed'] * (embedding == 'trained'),
+            zero=['pos_embed'] * (embedding == 'none'),
+            fresh=['pos_embed'] * (embedding == 'fresh'))
+    options = {
+        SPATIAL: None,
+        TEMPORAL: view,
+        f'{HEAD}.in_channels': BACKBONES[backbone][2],
+        f'{VIEWS}.num_spatial_frames': None,
+        f'{VIEWS}.grid': (grid, grid),
+        f'{VIEWS}.frameset_size': size
+    }
+    if warmup != 100:
+        options['param_scheduler'] = [
+            dict(
+                type='LinearLR', start_factor=0.01, end=warmup, by_epoch=False)
+        ]
+    return Cell(
+        f'dualpath_{backbone}_digits',
+        options,
+        backbone,
+        frames=framesets * grid**2,
+        match=match)
 
 
-def spatial(width: int) -> dict:
-    """Config of DualPath's spatial path, in whole."""
-    return dict(
-        _delete_=True,
-        trainable=['cls_token', 'pos_embed'],
-        adapters=[
-            dict(type='ParallelAdapter', site='attn', width=width),
-            dict(type='ParallelAdapter', site='mlp', width=width)
-        ])
+def one_path(*adapters: dict,
+             trainable: Tuple[str, ...] = (),
+             lr: Optional[float] = None,
+             frames: int = 4,
+             task: str = 'motion',
+             backbone: str = 'vit-micro') -> Cell:
+    """A method that reads frames, with DualPath's own head on their mean."""
+    options = {
+        TEMPORAL: None,
+        SPATIAL: dict(adapters=list(adapters), trainable=list(trainable)),
+        f'{HEAD}.in_channels': BACKBONES[backbone][2],
+        f'{VIEWS}.num_spatial_frames': symmetric(frames),
+        f'{VIEWS}.grid': None
+    }
+    if lr:
+        options['optim_wrapper.optimizer.lr'] = lr
+    return Cell(f'dualpath_{backbone}_digits', options, backbone, task=task)
 
 
-# Spatial frames of a clip of 16, symmetric in time: their set does not tell
-# a motion from the same motion backwards.
-SPATIAL = {
-    1: [7],
-    2: [4, 11],
-    4: [2, 6, 9, 13],
-    8: [1, 3, 5, 7, 8, 10, 12, 14]
-}
+def with_head(*adapters: dict, task: str = 'motion') -> Cell:
+    """An image method with the temporal transformer on top of its frames."""
+    return Cell(
+        'frames_vit-micro_digits', {
+            'model.backbone.adapters': list(adapters),
+            f'{HEAD}.num_frames': 4
+        },
+        frames=4,
+        task=task)
+
 
 ADAPTFORMER = dict(
     type='ParallelAdapter',
@@ -208,263 +210,320 @@ ADAPTFORMER = dict(
     width=32,
     scale=0.1,
     act_cfg=dict(type='ReLU'))
-PATT = dict(type='PATT', site='msa', on='kv', width=32, scale=0.8)
-ST_ADAPTER = dict(
-    type='STAdapter', site='residual_mlp', width=32, num_frames=8)
-ADAPTERS = tuple(
-    dict(type='SerialAdapter', site=site, width=32)
-    for site in ('attn', 'mlp'))
-MEAN = dict(head='FrameMeanHead')
-TUNING = dict(lr=1e-3)  # where pretrained weights themselves are trained
-
-METHODS: Dict[str, Cell] = {
-    'DualPath':
-    dual(),
-    'linear':
-    frames(**MEAN),
-    'temporal head':
-    frames(),
-    'partial':
-    frames(trainable=[r'layers\.3\..*'], **MEAN, **TUNING),
-    'full':
-    frames(trainable=['.*'], **MEAN, **TUNING),
-    'full, temporal attention':
-    frames(
-        dict(type='FramePositions', site='stem', num_frames=8),
-        dict(type='TemporalAttention', site='block', num_frames=8),
-        trainable=['.*'],
-        **MEAN,
-        **TUNING),
-    'BitFit':
-    frames(trainable=['.*bias']),
-    'VideoPrompt':
-    frames(dict(type='VPT', site='block', num_prompts=8, deep=False)),
-    'VPT':
-    frames(dict(type='VPT', site='block', num_prompts=8)),
-    'prefix-tuning':
-    frames(dict(type='PrefixTuning', site='msa', num_tokens=8, width=32)),
-    'Adapter':
-    frames(*ADAPTERS),
-    'AdaptFormer':
-    frames(ADAPTFORMER),
-    'Pro-tuning':
-    frames(dict(type='ProTuning', site='block', width=32)),
-    'PATT':
-    frames(PATT),
-    'BAPAT':
-    frames(PATT, ADAPTFORMER),
-    'ST-Adapter':
-    frames(ST_ADAPTER, **MEAN),
-    'token shift, full':
-    frames(
-        dict(type='TokenShift', site='qkv', num_frames=8),
-        trainable=['.*'],
-        **TUNING),
-    'DualPath, Swin':
-    dual('swin'),
-    'temporal head, Swin':
-    frames(backbone='swin'),
-    'BitFit, Swin':
-    frames(backbone='swin', trainable=['.*bias']),
-    'AdaptFormer, Swin':
-    frames(ADAPTFORMER, backbone='swin'),
-    'prefix-tuning, Swin':
-    frames(
-        dict(type='PrefixTuning', site='msa', num_tokens=8, width=32),
-        backbone='swin'),
-    'BAPAT, Swin':
-    frames(PATT, ADAPTFORMER, backbone='swin'),
-    'ST-Adapter, Swin':
-    frames(ST_ADAPTER, backbone='swin', **MEAN),
-}
-
-_TEMPORAL = 'model__backbone__temporal'
-_FRAMES = 'model__data_preprocessor__num_spatial_frames'
-_GRID = 'model__data_preprocessor__grid'
-_ONE_PATH = dict(model__cls_head__in_channels=CHANNELS['vit'])
-
-# Each compares what the paper's Table 5, A4 or the V-PETL paper's Tables 3
-# and 4 compare. Without a change it is a cell that is there already.
-ABLATIONS: Dict[str, Dict[str, Tuple[str, Dict[str, Any]]]] = {
-    'paths': {
-        'both': ('DualPath', {}),
-        'spatial alone': ('DualPath', {
-            _TEMPORAL: None,
-            _GRID: None,
-            **_ONE_PATH
-        }),
-        'temporal alone': ('DualPath', {
-            'model__backbone__spatial': None,
-            _FRAMES: None,
-            **_ONE_PATH
-        }),
-    },
-    'training time': {
-        label: (method, dict(longer=2) if '2 x' in label else {})
-        for method in ('AdaptFormer', 'ST-Adapter', 'DualPath')
-        for label in (method, f'{method}, 2 x')
-    },
-    'learning rate': {
-        f'{method}, {lr:g}':
-        (method, {} if lr == METHODS[method].lr else dict(lr=lr))
-        for method in ('AdaptFormer', 'ST-Adapter', 'DualPath')
-        for lr in (3e-3, 5e-3)
-    },
-    'spatial frames': {
-        'T_S = 1': ('DualPath', {
-            _FRAMES: SPATIAL[1]
-        }),
-        'T_S = 2': ('DualPath', {
-            _FRAMES: SPATIAL[2]
-        }),
-        'T_S = 4': ('DualPath', {}),
-        'T_S = 8': ('DualPath', {
-            _FRAMES: SPATIAL[8]
-        }),
-    },
-    'frames of a frameset, T = 64': {
-        f'w = h = {grid}': ('DualPath', {
-            'frames':
-            64,
-            _TEMPORAL:
-            temporal(grid=grid, framesets=64 // grid**2),
-            _GRID: (grid, grid),
-            _FRAMES: [4 * i + 2 for i in SPATIAL[4]]
-        })
-        for grid in (2, 4, 8)
-    },
-    'frameset resolution': {
-        '64 pixels': ('DualPath', {}),
-        '128 pixels': ('DualPath', {
-            'model__data_preprocessor__frameset_size': 128
-        }),
-    },
-    'framesets': {
-        'T_G = 1': ('DualPath', {}),
-        'T_G = 2': ('DualPath', {
-            'frames': 32,
-            _TEMPORAL: temporal(framesets=2),
-            _FRAMES: [2 * i + 1 for i in SPATIAL[4]]
-        }),
-        'T_G = 3': ('DualPath', {
-            'frames': 48,
-            _TEMPORAL: temporal(framesets=3),
-            _FRAMES: [3 * i + 1 for i in SPATIAL[4]]
-        }),
-    },
-    'adapter width': {
-        f'width {width}': ('DualPath', {} if width == 32 else {
-            'model__backbone__spatial': spatial(width),
-            _TEMPORAL: temporal(width)
-        })
-        for width in (8, 16, 32, 64)
-    },
-    'skip': {
-        'skip=True': ('DualPath', {}),
-        'skip=False': ('DualPath', {
-            _TEMPORAL: temporal(skip=False)
-        }),
-    },
-    'skip, 3-D positions': {
-        'skip=True': ('positions: 3-D, fixed (paper)', {}),
-        'skip=False': ('DualPath', {
-            _TEMPORAL:
-            temporal(kind='FramesetPositions', skip=False)
-        }),
-    },
-    'positions': {
-        'frame number (dump)': ('DualPath', {}),
-        '3-D, fixed (paper)': ('DualPath', {
-            _TEMPORAL: temporal(kind='FramesetPositions')
-        }),
-        'none added': ('DualPath', {
-            _TEMPORAL: temporal(kind='none')
-        }),
-    },
-    'PATT on': {
-        'Q': ('PATT', dict(model__backbone__adapters=[dict(PATT, on='q')])),
-        'K': ('PATT', dict(model__backbone__adapters=[dict(PATT, on='k')])),
-        'V': ('PATT', dict(model__backbone__adapters=[dict(PATT, on='v')])),
-        'K, V': ('PATT', {}),
-    },
-    'PATT scale': {
-        f's = {scale}': ('PATT', {} if scale == 0.8 else dict(
-            model__backbone__adapters=[dict(PATT, scale=scale)]))
-        for scale in (0.1, 0.4, 0.8, 1.0)
-    },
-}
+VPT = dict(type='VPT', site='block', num_prompts=8)
+EVERYTHING = dict(trainable=('.*', ), lr=1e-3)  # pretrained weights train
 
 
-def cells() -> Dict[str, Cell]:
-    """All cells by name; those of an ablation as ``group: label``."""
-    found = dict(METHODS)
-    for group, rows in ABLATIONS.items():
-        for label, (method, changes) in rows.items():
-            if changes:
-                found[f'{group}: {label}'] = METHODS[method].but(**changes)
+def st_adapter(frames: int = 4) -> dict:
+    """ST-Adapter's adapter."""
+    return dict(
+        type='STAdapter', site='residual_mlp', width=32, num_frames=frames)
+
+
+def attention(frames: int = 4) -> Tuple[dict, dict]:
+    """Divided temporal attention, and positions in time."""
+    return (dict(type='FramePositions', site='stem', num_frames=frames),
+            dict(
+                type='TemporalAttention',
+                site='block',
+                num_frames=frames,
+                num_heads=3))
+
+
+def methods(task: str) -> Dict[str, Cell]:
+    """All methods on a task, with one head."""
+    return {
+        'DualPath': Cell(task=task),
+        'linear': one_path(task=task),
+        'VPT': one_path(VPT, task=task),
+        'AdaptFormer': one_path(ADAPTFORMER, task=task),
+        'ST-Adapter': one_path(st_adapter(), task=task),
+        'full': one_path(task=task, **EVERYTHING),
+        'full, temporal attention':
+        one_path(*attention(), task=task, **EVERYTHING)
+    }
+
+
+# Tables of cells by label. A cell that stands in several is trained once.
+Table = Dict[str, Cell]
+FORMS = {'skip': True, 'literal': False}
+
+
+def amplitudes(*times: float, **changes: Any) -> Table:
+    """Cells whose code is so many times as loud as the tokens, 1, learned."""
+    cells = {f'{t:g} x match': temporal(match=t, **changes) for t in times}
+    return {
+        'match': temporal(**changes),
+        '1': temporal(amplitude=1., **changes),
+        'learned from 1': temporal(amplitude='learn', **changes),
+        **cells
+    }
+
+
+def by_form(make: Any, **changes: Any) -> Table:
+    """The same cells with skip and literal."""
+    return {
+        f'{label}, {form}': cell
+        for form, skip in FORMS.items()
+        for label, cell in make(skip=skip, **changes).items()
+    }
+
+
+def tables() -> Dict[str, Table]:
+    """Everything that the whole grid compares."""
+    sweep = (0.1, 0.3, 3., 10., 30.)
+    found = {
+        'amplitude': {
+            f'{amp}, {form}':
+            temporal(amplitude='match' if amp == 'match' else 1., skip=skip)
+            for form, skip in FORMS.items()
+            for amp in ('match', '1')
+        },
+        'amplitude, 3-D':
+        by_form(lambda **k: amplitudes(*sweep, **k)),
+        'amplitude, frame number':
+        by_form(lambda **k: amplitudes(*sweep, code='frame number', **k)),
+        'positions': {
+            f'{code}, {embedding}, {form}':
+            temporal(code, skip=skip, embedding=embedding)
+            for form, skip in FORMS.items()
+            for embedding in EMBEDDINGS
+            for code in ('3-D', 'frame number', 'no code')
+        },
+        'literal': {
+            'as it is':
+            temporal(skip=False),
+            'non-zero start':
+            temporal(skip=False, init='trunc_normal'),
+            'warm-up of 1,000 steps':
+            temporal(skip=False, warmup=1000),
+            'width 64':
+            temporal(skip=False, width=64),
+            'all three':
+            temporal(skip=False, init='trunc_normal', warmup=1000, width=64),
+            'as it is, amplitude 1':
+            temporal(skip=False, amplitude=1.),
+            'non-zero start, amplitude 1':
+            temporal(skip=False, amplitude=1., init='trunc_normal')
+        },
+        'framesets': {
+            f'T_G = {n}, amplitude {amp}':
+            temporal(framesets=n, amplitude=1. if amp == '1' else amp)
+            for n in (1, 2, 3)
+            for amp in ('match', '1')
+        },
+        # Every frame has 2 x 2 patches, whatever the grid.
+        'grid of 16 frames': {
+            f'w = h = {n}':
+            temporal(framesets=16 // n**2, grid=n, size=16 * n)
+            for n in (2, 4)
+        },
+        'grid of 64 frames': {
+            f'w = h = {n}, amplitude {amp}':
+            temporal(
+                framesets=64 // n**2,
+                grid=n,
+                size=16 * n,
+                amplitude=1. if amp == '1' else amp)
+            for n in (2, 4, 8)
+            for amp in ('match', '1')
+        },
+        'frameset size': {
+            '64 pixels': temporal(),
+            '128 pixels': temporal(size=128),
+            '128 pixels, amplitude 1': temporal(size=128, amplitude=1.)
+        },
+        'width': {
+            f'width {width}': temporal(width=width)
+            for width in (8, 16, 32, 64)
+        },
+        'Swin': {
+            f'{amp}, {form}':
+            temporal(
+                amplitude=1. if amp == '1' else amp,
+                skip=skip,
+                backbone='swin-micro')
+            for form, skip in FORMS.items()
+            for amp in ('match', '1')
+        },
+        'Swin, amplitude':
+        amplitudes(*sweep, backbone='swin-micro'),
+        'paths': {
+            'both':
+            Cell(),
+            'temporal alone':
+            temporal(),
+            'spatial alone':
+            Cell(options={
+                TEMPORAL: None,
+                f'{VIEWS}.grid': None,
+                f'{HEAD}.in_channels': 48
+            })
+        },
+        'spatial frames': {
+            f'T_S = {n}':
+            Cell(options={f'{VIEWS}.num_spatial_frames': symmetric(n)})
+            for n in (1, 2, 4, 8)
+        },
+        'motion': {
+            **methods('motion'), 'linear, temporal head':
+            with_head(),
+            'VPT, temporal head':
+            with_head(VPT),
+            'AdaptFormer, temporal head':
+            with_head(ADAPTFORMER),
+            'ST-Adapter, 8 frames':
+            one_path(st_adapter(8), frames=8),
+            'full, temporal attention, 8 frames':
+            one_path(*attention(8), frames=8, **EVERYTHING)
+        },
+        'motion, Swin': {
+            'DualPath': Cell('dualpath_swin-micro_digits', {}, 'swin-micro'),
+            'AdaptFormer': one_path(ADAPTFORMER, backbone='swin-micro'),
+            'ST-Adapter': one_path(st_adapter(), backbone='swin-micro')
+        },
+        'appearance': {
+            **methods('appearance'), 'linear, temporal head':
+            with_head(task='appearance'),
+            'AdaptFormer, temporal head':
+            with_head(ADAPTFORMER, task='appearance')
+        },
+        'both':
+        methods('both')
+    }
     return found
 
 
 @dataclass(frozen=True)
 class Grid:
-    """How much of everything.
+    """Which cells are trained, how often and for how long.
 
     Attributes:
         name: What it is called.
-        videos: Training videos.
-        epochs: Over them.
-        seeds: Trainings of each cell on a task.
-        tasks: Tasks of all methods.
-        core: Methods that take part in all three tasks.
+        chosen: Of each table how often a cell is trained, and the labels of
+            those that are; no labels for all. A cell that stands in several
+            tables is trained as often as any of them says.
+        videos: Training and test videos.
+        images: Training and test images of the backbones' pretraining.
+        pretrain: Steps of it.
+        steps: Steps after which a training ends at the latest.
+        interval: Steps between evaluations.
+        patience: Evaluations without a new best after which it ends.
     """
     name: str
-    videos: int
-    epochs: int
-    seeds: int
-    tasks: Tuple[str, ...]
-    core: Tuple[str, ...] = ()
-
-    @property
-    def data(self) -> Path:
-        """Folder of the videos."""
-        return Path(f'data/miniature-{self.name}')
+    chosen: Mapping[str, Tuple[int, Tuple[str, ...]]]
+    videos: Tuple[int, int] = (6000, 800)
+    images: Tuple[int, int] = (16000, 1600)
+    pretrain: int = 3000
+    steps: int = 10_000
+    interval: int = 250
+    patience: int = 10
 
     @property
     def work(self) -> Path:
-        """Folder of all that is trained."""
-        return Path(f'work_dirs/miniature-{self.name}')
+        """Folder of all its results."""
+        return Path('work_dirs/miniature') / self.name
+
+    @property
+    def data(self) -> Path:
+        """Folder of its images and prepared videos."""
+        return Path('data/miniature') / self.name
 
     def pretrained(self, backbone: str) -> Path:
-        """Weights of a backbone, from still images."""
-        return self.work / f'pretrain/{backbone}/epoch_{PRETRAIN_EPOCHS}.pth'
+        """Where a frozen backbone's weights are."""
+        return self.work / backbone / f'iter_{self.pretrain}.pth'
 
-    def place(self, task: str, name: str, seed: int) -> Path:
-        """Folder of one training."""
-        return self.work / task / name.replace(': ', '/') / f'seed{seed}'
+    def place(self, cell: Cell, seed: int) -> Path:
+        """Where the result of a training is."""
+        return self.work / 'trainings' / f'{cell.digest()}-{seed}.json'
 
-    def runs(self) -> List[Tuple[str, str, int]]:
-        """Task, cell and seed of every training; ablations on motion.
+    def tables(self) -> Dict[str, Table]:
+        """The tables with the cells that are trained.
 
-        Methods first, and Swin on other tasks than motion last.
+        Raises:
+            ValueError: If there is no such table or label.
         """
-        methods, ablations, late = [], [], []
-        for seed in range(self.seeds):
-            for name in cells():
-                if name not in METHODS:
-                    ablations.append(('motion', name, seed))
-                    continue
-                for task in TASKS if name in self.core else self.tasks:
-                    later = task != 'motion' and 'Swin' in name
-                    (late if later else methods).append((task, name, seed))
-        return methods + ablations + late
+        whole = tables()
+        found = {}
+        for table, (_, labels) in self.chosen.items():
+            unknown = set(labels) - set(whole.get(table, {}))
+            if table not in whole or unknown:
+                raise ValueError(
+                    f'{self.name}: there is no {table!r} with '
+                    f'{sorted(unknown)}; there are {list(whole)}, with '
+                    f'{list(whole.get(table, {}))}.')
+            found[table] = {
+                label: cell
+                for label, cell in whole[table].items()
+                if not labels or label in labels
+            }
+        return found
+
+    def runs(self) -> List[Tuple[str, Cell, int]]:
+        """Name, cell and seed of every training, in their order.
+
+        Everything with the first seed, then with the next, and so on, so that
+        what is done at any time is a study.
+        """
+        cells: Dict[str, Tuple[str, Cell]] = {}
+        seeds: Dict[str, int] = {}
+        for table, rows in self.tables().items():
+            for label, cell in rows.items():
+                key = cell.digest()
+                cells.setdefault(key, (f'{table}: {label}', cell))
+                seeds[key] = max(self.chosen[table][0], seeds.get(key, 0))
+        return [(*cells[key], seed) for seed in range(max(seeds.values()))
+                for key in cells if seed < seeds[key]]
 
 
+QUICK = Grid(
+    'quick', {
+        'amplitude': (1, ()),
+        'motion': (1, ('DualPath', 'linear, temporal head'))
+    },
+    videos=(48, 16),
+    images=(64, 20),
+    pretrain=4,
+    steps=6,
+    interval=2,
+    patience=2)
 REDUCED = Grid(
-    'reduced',
-    videos=2500,
-    epochs=3,
-    seeds=3,
-    tasks=('motion', 'appearance'),
-    core=('DualPath', 'linear', 'full', 'AdaptFormer', 'ST-Adapter'))
-FULL = Grid('full', videos=16000, epochs=6, seeds=5, tasks=tuple(TASKS))
-GRIDS = {grid.name: grid for grid in (REDUCED, FULL)}
+    'reduced', {
+        'amplitude': (5, ()),
+        'positions':
+        (3, ('frame number, none, skip', 'no code, none, skip',
+             'no code, trained, skip', 'frame number, trained, skip',
+             'frame number, fresh, skip')),
+        'motion':
+        (2, ('DualPath', 'ST-Adapter', 'AdaptFormer, temporal head')),
+        'Swin': (2, ('match, skip', '1, skip')),
+        'amplitude, 3-D': (2, ('learned from 1, skip', '0.3 x match, skip',
+                               '3 x match, skip', '10 x match, skip')),
+        'appearance': (2, ('DualPath', 'AdaptFormer')),
+        'paths': (1, ('spatial alone', )),
+        'literal': (2, ('non-zero start, amplitude 1', )),
+        'framesets': (1, ('T_G = 3, amplitude match', 'T_G = 3, amplitude 1'))
+    })
+WHOLE = Grid(
+    'whole', {
+        table: ({
+            'amplitude': 5,
+            'amplitude, 3-D': 5,
+            'width': 3,
+            'Swin': 3,
+            'both': 1
+        }.get(table, 2), ())
+        for table in tables()
+    })
+GRIDS = {grid.name: grid for grid in (QUICK, REDUCED, WHOLE)}
+
+
+def named(name: str) -> Grid:
+    """A grid by its name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if name not in GRIDS:
+        raise ValueError(f'grid={name!r} is none of {", ".join(GRIDS)}.')
+    return GRIDS[name]

@@ -1,322 +1,490 @@
-"""Write docs/miniature from the results of a grid.
+"""Write the figures, tables and pictures of the miniature study.
 
     python tools/miniature/report.py --grid reduced
 
-writes ``results.md``, ``results.json`` and the plots there.
+writes ``results.json`` and the pictures into docs/miniature, from all
+trainings of a grid that are done, and the tables of docs/miniature.md from
+that file. ``--page`` writes the pictures and tables alone, from the file that
+is there.
 """
 import argparse
 import json
-import os
-import platform
+import math
+import re
 import statistics
-from dataclasses import asdict
-from datetime import date
+import sys
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+import numpy as np
 import torch
-from grid import ABLATIONS, BACKBONES, BATCH, GRIDS, METHODS, TASKS, Grid
+from curves import fewer, mean, number, spread, steps_to, stopped
+from grid import BACKBONES, GRIDS, Grid, named, tables
+from inputs import View
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from mmdualpath.visualization.tradeoff import plot
+from mmdualpath.analysis.provenance import provenance
 
-TITLES = dict(vit='ViT', swin='Swin')
-DOCS = Path(__file__).parents[2] / 'docs/miniature'
+sys.path.append(str(Path(__file__).parents[1]))
+from benchmarks.tables import as_table  # noqa: E402
+
+PAGE = Path(__file__).parents[2] / 'docs/miniature.md'
+DEPENDS = ('tools/data/render_digits.py',
+           *(f'configs/miniature/{config}.py'
+             for config, *_ in BACKBONES.values()),
+           *(f'configs/miniature/{name}_digits.py#model'
+             for name in ('dualpath_vit-micro', 'dualpath_swin-micro',
+                          'frames_vit-micro')),
+           'configs/_base_/schedules/convergence.py')
+CLAIM = (('skip', 'match, skip', '1, skip'), ('literal', 'match, literal',
+                                              '1, literal'))
 
 
 def collect(grid: Grid) -> Dict[str, Any]:
-    """All results of a grid, by task and cell."""
-    rows: Dict[Tuple[str, str], Dict[str, Any]] = {}
+    """All results of a grid, and where they come from."""
+    cells: Dict[str, Dict[str, Any]] = {}
     commits = set()
-    for task, name, seed in grid.runs():
-        path = grid.place(task, name, seed) / 'result.json'
+    for name, cell, seed in grid.runs():
+        path = grid.place(cell, seed)
         if not path.exists():
             continue
         result = json.loads(path.read_text())
-        commits.add(result['commit'])
-        row = rows.setdefault((task, name),
-                              dict(task=task, name=name, top1=[], seconds=[]))
-        row['top1'].append(round(100 * result['top1'], 2))
-        row['seconds'].append(round(result['seconds'], 1))
-        row.update({k: result[k] for k in ('trainable', 'macs', 'memory')})
-    pretrained = {
-        name:
-        json.loads(grid.pretrained(name).with_name('result.json').read_text())
-        for name in BACKBONES
-    }
+        commits.add(result.pop('commit'))
+        row = cells.setdefault(
+            result.pop('cell'),
+            dict(
+                name=name,
+                task=cell.task,
+                trainable=result['trainable'],
+                macs=result['macs'],
+                interval=result['interval'],
+                seeds={}))
+        row['seeds'][str(seed)] = {
+            k: result[k]
+            for k in ('curve', 'amplitude', 'seconds')
+        }
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
     return dict(
-        date=str(date.today()),
-        commits=sorted(commits),
-        machine=machine(),
-        grid=asdict(grid),
+        provenance(f'bash tools/miniature.sh {grid.name}', DEPENDS, device),
+        trained_at=sorted(commits),
+        grid=dict(
+            name=grid.name,
+            videos=grid.videos,
+            steps=grid.steps,
+            patience=grid.patience,
+            trainings=sum(len(row['seeds']) for row in cells.values()),
+            of=len(grid.runs()),
+            core_minutes=round(
+                sum(run['seconds'] for row in cells.values()
+                    for run in row['seeds'].values()) / 60)),
         pretrained={
-            k: v['accuracy/top1']
-            for k, v in pretrained.items()
+            name: json.loads(path.read_text())['top1']
+            for name in BACKBONES
+            if (path := grid.work / name / 'result.json').exists()
         },
-        rows=list(rows.values()))
+        tables={
+            table: {
+                label: cell.digest()
+                for label, cell in rows.items()
+            }
+            for table, rows in tables().items()
+        },
+        cells=cells)
 
 
-def machine() -> str:
-    """Kind of machine and versions."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else \
-        f'{os.cpu_count()} CPU cores ({platform.machine()})'
-    return f'{device}, torch {torch.__version__}'
-
-
-class Table:
-    """The results, to look up and to compare.
+class Study:
+    """Results, to look up.
 
     Args:
         content: From :func:`collect`.
     """
 
-    def __init__(self, content: Dict[str, Any]) -> None:
-        rows, self.seeds = content['rows'], content['grid']['seeds']
-        self.rows = {(row['task'], row['name']): row for row in rows}
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self.content = content
 
-    def of(self, name: str, task: str = 'motion') -> Dict[str, Any]:
-        """A cell's results, or an empty row."""
-        return self.rows.get((task, name), dict(top1=[]))
+    def cell(self, table: str, label: str) -> Optional[Dict[str, Any]]:
+        """A cell's results, or None where there are none yet."""
+        return self.content['cells'].get(self.content['tables'][table][label])
 
-    def mean(self, name: str, task: str = 'motion') -> float:
-        """Mean top-1; -inf if the cell has not run."""
-        top1 = self.of(name, task)['top1']
-        return statistics.mean(top1) if top1 else float('-inf')
+    def curves(self, table: str, label: str) -> Dict[str, List[float]]:
+        """Learning curves by seed."""
+        row = self.cell(table, label)
+        return {k: v['curve'] for k, v in row['seeds'].items()} if row else {}
 
-    def deviation(self, name: str, task: str = 'motion') -> float:
-        """Standard deviation of top-1 over the seeds; 0 of a single one."""
-        top1 = self.of(name, task)['top1']
-        return statistics.stdev(top1) if len(top1) > 1 else 0.
+    def steps(self, table: str, label: str) -> Dict[str, float]:
+        """Steps to 90 % by seed."""
+        row = self.cell(table, label)
+        return {
+            seed: steps_to(curve, row['interval'])
+            for seed, curve in self.curves(table, label).items()
+        }
 
-    def best(self, names: Sequence[str], task: str = 'motion') -> str:
-        """The cell of the highest mean."""
-        return max(names, key=lambda name: self.mean(name, task))
-
-    def text(self, name: str, task: str = 'motion') -> str:
-        """Mean, deviation, and the number of seeds if some are missing."""
-        top1 = self.of(name, task)['top1']
-        if not top1:
-            return 'not yet run'
-        spread = f' ± {self.deviation(name, task):.1f}' if len(
-            top1) > 1 else ''
-        seeds = f' ({len(top1)})' if len(top1) < self.seeds else ''
-        return f'{statistics.mean(top1):.1f}{spread}{seeds}'
-
-    def ahead(self, a: str, b: str, task: str = 'motion') -> Tuple[str, str]:
-        """How far a is ahead of b, with two standard errors, and a verdict."""
-        x, y = self.of(a, task)['top1'], self.of(b, task)['top1']
-        if min(len(x), len(y)) < 2:
-            return 'not yet run', ''
-        gap = statistics.mean(x) - statistics.mean(y)
-        error = 2 * (statistics.variance(x) / len(x) +
-                     statistics.variance(y) / len(y))**0.5
-        verdict = 'undecided' if abs(gap) <= error else \
-            'holds' if gap > 0 else 'does not hold'
-        return f'{gap:+.1f} ± {error:.1f}', verdict
-
-
-IMAGE_PETL = ('VideoPrompt', 'VPT', 'Adapter', 'AdaptFormer', 'Pro-tuning')
-IMAGE_PETL_SWIN = ('AdaptFormer, Swin', 'prefix-tuning, Swin', 'BitFit, Swin')
-
-
-def claims(table: Table) -> List[Tuple[str, str, str, str]]:
-    """What the papers say: claim, cells that are compared, gap, verdict."""
-    motion, looks = (
-        table.best(IMAGE_PETL, task) for task in ('motion', 'appearance'))
-    swin = table.best(IMAGE_PETL_SWIN)
-    grids = [f'frames of a frameset, T = 64: w = h = {n}' for n in (2, 4, 8)]
-    rows = [
-        ('DualPath is ahead of image-only PETL on motion', 'DualPath', motion,
-         'motion'),
-        ('DualPath is ahead of image-only PETL on appearance', 'DualPath',
-         looks, 'appearance'),
-        ('DualPath is ahead of image-only PETL on motion, Swin',
-         'DualPath, Swin', swin, 'motion'),
-        ('ST-Adapter is ahead of image-only PETL on motion', 'ST-Adapter',
-         motion, 'motion'),
-        ('DualPath is ahead of ST-Adapter on motion', 'DualPath', 'ST-Adapter',
-         'motion'),
-        ('the same on the Swin', 'DualPath, Swin', 'ST-Adapter, Swin',
-         'motion'),
-        ('the same after twice the training', 'training time: DualPath, 2 x',
-         'training time: ST-Adapter, 2 x', 'motion'),
-        ('the same on the task that needs both', 'DualPath', 'ST-Adapter',
-         'both'),
-        ('DualPath is ahead of full fine-tuning on motion', 'DualPath', 'full',
-         'motion'),
-        ('the temporal path is needed', 'DualPath', 'paths: spatial alone',
-         'motion'),
-        ('the spatial path is needed', 'DualPath', 'paths: temporal alone',
-         'motion'),
-        ('w = h = 4 is better than 2', grids[1], grids[0], 'motion'),
-        ('w = h = 4 is better than 8', grids[1], grids[2], 'motion'),
-        ('more framesets are better', 'framesets: T_G = 3', 'DualPath',
-         'motion'),
-        ('more spatial frames are better', 'spatial frames: T_S = 8',
-         'spatial frames: T_S = 1', 'motion'),
-        ('larger framesets are better', 'frameset resolution: 128 pixels',
-         'DualPath', 'motion'),
-        ('wider adapters are better', 'adapter width: width 64',
-         'adapter width: width 8', 'motion'),
-        ('BAPAT is ahead of AdaptFormer', 'BAPAT', 'AdaptFormer', 'motion'),
-        ('BAPAT is ahead of AdaptFormer, Swin', 'BAPAT, Swin',
-         'AdaptFormer, Swin', 'motion'),
-        *((f'PATT on K and V is better than on {on}', 'PATT', f'PATT on: {on}',
-           'motion') for on in 'QKV'),
-    ]
-    return [(claim, f'{a} against {b}, {task}', *table.ahead(a, b, task))
-            for claim, a, b, task in rows]
-
-
-def choices(table: Table) -> List[Tuple[str, str, str, str]]:
-    """Where the sources differ and the package had to choose."""
-    rows = [
-        ('skip=True is better than the literal Eq. 9', 'DualPath',
-         'skip: skip=False'),
-        ('so it is with the 3-D positions', 'positions: 3-D, fixed (paper)',
-         'skip, 3-D positions: skip=False'),
-        ('the frame number on the trained embedding is better than fixed '
-         '3-D positions', 'DualPath', 'positions: 3-D, fixed (paper)'),
-        ('the frame number is better than nothing added', 'DualPath',
-         'positions: none added'),
-    ]
-    return [(claim, f'{a} against {b}', *table.ahead(a, b))
-            for claim, a, b in rows]
-
-
-def markdown(content: Dict[str, Any]) -> str:
-    """The generated page."""
-    table, grid = Table(content), content['grid']
-    runs = sum(len(row['top1']) for row in content['rows'])
-    lines = [
-        '# Results in miniature', '',
-        'Written by `bash tools/miniature.sh`; not to be edited. '
-        f'{content["date"]}, commit {", ".join(content["commits"])}, '
-        f'{content["machine"]}. Grid "{grid["name"]}": {grid["videos"]} '
-        f'training videos, {grid["epochs"]} epochs, {grid["seeds"]} seeds; '
-        f'{runs} trainings of {len(GRIDS[grid["name"]].runs())}. Top-1 in per '
-        'cent over 800 test videos, mean ± standard deviation over the seeds, '
-        f'with their number if it is not {grid["seeds"]}. '
-        'Still images of unseen digits, recognised by the frozen backbones '
-        'before: ' +
-        ', '.join(f'{name} {top1:.1f}'
-                  for name, top1 in content['pretrained'].items()) + '.', '',
-        'Multiply-adds are those of one clip; seconds of a training are the '
-        'median, with as many trainings at a time as the machine has cores; '
-        'memory is the weights and what one training step of '
-        f'{BATCH} clips makes.', '', '## Methods', '',
-        '| method | motion | appearance | both | trainable | multiply-adds '
-        '(M) | seconds | memory (MB) |', '|---' * 8 + '|'
-    ]
-    chance = ' | '.join(f'{100 / n:.1f}' for n in TASKS.values())
-    lines.append(f'| chance | {chance} | | | | |')
-    for name in METHODS:
-        row = table.of(name)
-        if row['top1']:
-            lines.append(
-                f'| {name} | ' +
-                ' | '.join(table.text(name, task) for task in TASKS) +
-                f' | {row["trainable"]:,} | {row["macs"] / 1e6:.1f} | '
-                f'{statistics.median(row["seconds"]):.0f} | '
-                f'{row["memory"] / 2**20:.0f} |')
-    for title, found in (('What the papers say', claims(table)),
-                         ('What the sources leave open', choices(table))):
-        lines += [
-            '', f'## {title}', '',
-            'Gap of the means ± two standard errors, in points; "undecided" '
-            'if the gap is smaller.', '',
-            '| | compared | gap | in miniature |', '|---|---|---|---|',
-            *('| ' + ' | '.join(row) + ' |' for row in found)
+    def labels(self, table: str) -> List[str]:
+        """Labels of a table that have results."""
+        return [
+            label for label in self.content['tables'][table]
+            if self.cell(table, label)
         ]
-    lines += ['', '## Ablations, on motion', '']
-    lines += ['![](ablations.png)']
-    for group, rows in ABLATIONS.items():
-        lines += [
-            '', f'| {group} | top-1 | trainable | multiply-adds (M) |',
-            '|---|---|---|---|'
+
+    def row(self, table: str, label: str) -> List[str]:
+        """What a table says of one cell."""
+        row = self.cell(table, label)
+        curves = list(self.curves(table, label).values())
+        patience = self.content['grid']['patience']
+        ran = [row['interval'] * len(curve) for curve in curves]
+        rising = sum(not stopped(curve, patience) for curve in curves)
+        amplitudes = [
+            run['amplitude'] for run in row['seeds'].values()
+            if run['amplitude'] is not None
         ]
-        for label, (method, changes) in rows.items():
-            name = f'{group}: {label}' if changes else method
-            row = table.of(name)
-            if row['top1']:
-                lines.append(f'| {label} | {table.text(name)} | '
-                             f'{row["trainable"]:,} | '
-                             f'{row["macs"] / 1e6:.1f} |')
-    return '\n'.join(lines) + '\n'
+        heard = '-'
+        if amplitudes:
+            low, high = min(amplitudes), max(amplitudes)
+            heard = f'{low:.2f}' if f'{low:.2f}' == f'{high:.2f}' else \
+                f'{low:.2f} to {high:.2f}'
+        return [
+            label,
+            spread(list(self.steps(table, label).values())),
+            mean([curve[-1] for curve in curves]),
+            number(statistics.median(ran)) +
+            (f', {rising} of {len(curves)} still rising' if rising else ''),
+            heard, f'{row["trainable"]:,}', f'{row["macs"] / 1e6:.1f}',
+            str(len(curves))
+        ]
 
 
-def plot_ablations(table: Table) -> Figure:
-    """All ablations side by side: means, and every seed as a dot."""
-    columns = 3
-    rows = -(-len(ABLATIONS) // columns)
-    figure = Figure(figsize=(13, 1.9 * rows), layout='constrained')
-    grid = figure.subplots(rows, columns, sharex=True)
-    for axes in grid.flat[len(ABLATIONS):]:
-        axes.set_axis_off()
-    for axes, (group, cells) in zip(grid.flat, ABLATIONS.items()):
-        for y, (label, (method, changes)) in enumerate(cells.items()):
-            top1 = table.of(f'{group}: {label}' if changes else method)['top1']
-            if top1:
-                axes.barh(
-                    y,
-                    statistics.mean(top1),
-                    color='tab:gray' if changes else 'tab:blue',
-                    alpha=0.5)
-                axes.plot(top1, [y] * len(top1), 'k.', markersize=5)
-        axes.set_yticks(range(len(cells)), list(cells), fontsize=9)
-        axes.set_ylim(len(cells) - 0.4, -0.6)
-        axes.set_xlim(0, 100)
-        axes.tick_params(labelbottom=True, labelsize=9)
-        axes.axvline(100 / TASKS['motion'], color='k', lw=0.6, ls=':')
-        axes.set_title(group, fontsize=10)
-    figure.supxlabel('top-1 on motion (%); dotted: chance; blue: as in the '
-                     'table of methods')
+HEADER = [
+    '', 'steps to 90 %', 'final top-1', 'trained for', 'amplitude',
+    'trainable', 'multiply-adds (M)', 'seeds'
+]
+
+
+def table_of(study: Study, name: str) -> str:
+    """A table of cells."""
+    labels = study.labels(name)
+    rows = [study.row(name, label) for label in labels]
+    missing = [
+        label for label in study.content['tables'][name] if label not in labels
+    ]
+    text = as_table([HEADER, ['---'] * len(HEADER), *rows]) if rows else ''
+    if missing:
+        text += f'\nNot yet run: {"; ".join(missing)}.\n'
+    return text
+
+
+def claim_of(study: Study) -> str:
+    """The main claim: how many times fewer steps the match takes."""
+    header = [
+        'serial adapters', 'amplitude 1', 'match', 'times fewer, medians',
+        'times fewer, worst seed', 'seeds'
+    ]
+    rows = []
+    for form, after, before in CLAIM:
+        old, new = (study.steps('amplitude', k) for k in (before, after))
+        seeds = sorted(set(old) & set(new))
+        if not seeds:
+            continue
+        interval = study.cell('amplitude', before)['interval']
+        curves = study.curves('amplitude', before)
+        seen = {s: interval * len(curves[s]) for s in seeds}
+        middle = [
+            statistics.median(steps[s] for s in seeds) for steps in (old, new)
+        ]
+        each = [(old[s] if math.isfinite(old[s]) else seen[s]) / new[s]
+                for s in seeds]
+        worst = seeds[int(np.argmin(each))]
+        rows.append([
+            form,
+            spread([old[s] for s in seeds]),
+            spread([new[s] for s in seeds]),
+            fewer(*middle, statistics.median(seen.values())),
+            fewer(old[worst], new[worst], seen[worst]),
+            str(len(seeds))
+        ])
+    return as_table([header, ['---'] * len(header), *rows])
+
+
+def about(study: Study) -> str:
+    """Where the figures are from."""
+    content = study.content
+    machine = ', '.join(f'{k} {v}' for k, v in content['machine'].items() if v)
+    known = ', '.join(f'{name} {top1:.1f} %'
+                      for name, top1 in content['pretrained'].items())
+    grid = content['grid']
+    return (f'`{content["command"]}`, {content["date"]}, commit '
+            f'{", ".join(content["trained_at"])}: {machine}. '
+            f'{grid["trainings"]} of the {grid["of"]} trainings of this grid, '
+            f'{grid["core_minutes"]} minutes of one core together, '
+            f'{grid["videos"][0]:,} training and {grid["videos"][1]:,} test '
+            f'videos, at most {grid["steps"]:,} steps. Unseen still images '
+            f'that the frozen backbones recognise: {known}.\n')
+
+
+MARK = re.compile(
+    r'(<!-- table of miniature/results\.json: (.+?) -->\n).*?'
+    r'(<!-- end of table -->)', re.DOTALL)
+
+
+def fill(text: str, content: Mapping[str, Any]) -> str:
+    """A page with its tables.
+
+    Args:
+        text: The page; a table stands after a comment with its name.
+        content: From :func:`collect`.
+
+    Raises:
+        ValueError: If there is no such table.
+    """
+    study = Study(content)
+
+    def table(found: re.Match) -> str:
+        name = found[2]
+        if name == 'about':
+            body = about(study)
+        elif name == 'claim':
+            body = claim_of(study)
+        elif name.partition('picture ')[2] in PICTURES:
+            name = name.partition('picture ')[2]
+            drawn = {*panels(study), *(['sweep'] * bool(series(study)))}
+            body = f'![{PICTURES[name]}](miniature/{name}.png)\n' \
+                if name in drawn else ''
+        elif name in content['tables']:
+            body = table_of(study, name)
+        else:
+            raise ValueError(f'There is no table {name!r}; there are about, '
+                             f'claim, {", ".join(content["tables"])}.')
+        return f'{found[1]}\n{body}\n{found[3]}'
+
+    return MARK.sub(table, text)
+
+
+def draw_curves(study: Study, panels: Mapping[str, Sequence[tuple]]) -> Figure:
+    """Learning curves; a thin line is a training.
+
+    Args:
+        study: The results.
+        panels: Under each title the table, label and name of each cell.
+    """
+    panels = {
+        title: cells
+        for title, cells in panels.items() if any(
+            study.cell(*cell[:2]) for cell in cells)
+    }
+    figure = Figure(figsize=(4.6 * len(panels), 3.9), layout='constrained')
+    for axes, (title, cells) in zip(
+            figure.subplots(
+                1, len(panels), squeeze=False, sharex=True, sharey=True).flat,
+            panels.items()):
+        for i, (table, label, name) in enumerate(cells):
+            colour = colormaps['tab10'](i % 10)
+            for curve in study.curves(table, label).values():
+                interval = study.cell(table, label)['interval']
+                steps = interval * np.arange(1, len(curve) + 1)
+                axes.plot(
+                    steps,
+                    100 * np.array(curve),
+                    color=colour,
+                    lw=1.1,
+                    label=name)
+                axes.plot(steps[-1], 100 * curve[-1], '.', color=colour, ms=5)
+                name = ''  # stands in the legend once
+        axes.axhline(90, color='k', lw=0.6, ls=':')
+        axes.set_ylim(0, 101)
+        axes.set_xlabel('steps')
+        axes.set_title(title, fontsize=10)
+        axes.grid(alpha=0.2)
+        axes.legend(fontsize=7.5, loc='lower right')
+    figure.axes[0].set_ylabel('top-1 (%)')
     return figure
 
 
-def report(content: Dict[str, Any], docs: Path) -> None:
-    """Write the tables and plots.
+def series(study: Study) -> Dict[str, tuple]:
+    """Table, end of the label and cells of each curve over the amplitude."""
+    rows = {
+        '3-D, skip': ('amplitude, 3-D', 'skip'),
+        '3-D, literal': ('amplitude, 3-D', 'literal'),
+        'frame number, skip': ('amplitude, frame number', 'skip'),
+        'frame number, literal': ('amplitude, frame number', 'literal'),
+        'Swin, 3-D': ('Swin, amplitude', '')
+    }
+    found = {}
+    for name, (table, form) in rows.items():
+        cells = [
+            label for label in study.labels(table)
+            if label.endswith(form) and 'learned' not in label
+        ]
+        if len(cells) > 2 and any(c.startswith('match') for c in cells):
+            found[name] = (table, form, cells)
+    return found
+
+
+def draw_amplitudes(study: Study) -> Figure:
+    """Steps to 90 % and final accuracy against the amplitude."""
+    figure = Figure(figsize=(9, 3.9), layout='constrained')
+    left, right = figure.subplots(1, 2)
+    most = study.content['grid']['steps']
+    for i, (name, (table, form, cells)) in enumerate(series(study).items()):
+        match = study.cell(table, f'match, {form}'.rstrip(', '))
+        unit = next(iter(match['seeds'].values()))['amplitude']
+        colour = colormaps['tab10'](i)
+        middle = []
+        for label in cells:
+            runs = study.cell(table, label)['seeds']
+            steps = list(study.steps(table, label).values())
+            top1 = [100 * run['curve'][-1] for run in runs.values()]
+            times = statistics.median(run['amplitude']
+                                      for run in runs.values()) / unit
+            never = [not math.isfinite(s) for s in steps]
+            steps = [1.15 * most if n else s for n, s in zip(never, steps)]
+            for y, n in zip(steps, never):
+                left.plot(
+                    times,
+                    y,
+                    '^' if n else 'o',
+                    ms=6 if n else 4,
+                    mfc='none' if n else colour,
+                    color=colour)
+            right.plot([times] * len(top1), top1, 'o', ms=4, color=colour)
+            middle.append(
+                (times, statistics.median(steps), statistics.median(top1)))
+        x, steps, top1 = zip(*sorted(middle))
+        left.plot(x, steps, color=colour, lw=1.2, label=name)
+        right.plot(x, top1, color=colour, lw=1.2, label=name)
+    left.axhline(1.07 * most, color='k', lw=0.6, ls=':')
+    left.set_ylabel('steps to 90 % (triangle: never)')
+    right.set_ylabel('final top-1 (%)')
+    for axes in (left, right):
+        axes.set_xscale('log')
+        axes.set_xlabel('amplitude of the code / match')
+        axes.grid(alpha=0.2)
+        axes.legend(fontsize=7.5)
+    left.set_yscale('log')
+    return figure
+
+
+def draw_samples(data: Path) -> Figure:
+    """The framesets of one test video of each motion."""
+    motions = ('left', 'right', 'up', 'down', 'clockwise', 'counter-clockwise',
+               'growing', 'shrinking')
+    view = View(16, grid=(4, 4), size=(64, 64))
+    framesets = np.load(view.path(data, 'test'), mmap_mode='r')
+    figure = Figure(figsize=(9, 4.9), layout='constrained')
+    for i, (axes,
+            motion) in enumerate(zip(figure.subplots(2, 4).flat, motions)):
+        axes.imshow(framesets[i, 0].transpose(1, 2, 0))
+        axes.set_axis_off()
+        axes.set_title(motion, fontsize=10)
+    return figure
+
+
+PICTURES = {
+    'curves_amplitude': 'Learning curves of both amplitudes',
+    'curves_positions': 'Learning curves of codes and position embeddings',
+    'curves_methods': 'Learning curves of methods',
+    'curves_framesets': 'Learning curves of more framesets, and on the Swin',
+    'curves_literal': 'Learning curves of the literal Eq. 9',
+    'sweep': 'Steps to 90 % and final accuracy against the amplitude'
+}
+
+
+def panels(study: Study) -> Dict[str, Dict[str, List[tuple]]]:
+    """Cells of each picture of curves that has some to compare."""
+    found = {
+        'curves_amplitude': {
+            title: [('amplitude', f'{amp}, {form}', f'amplitude {amp}')
+                    for amp in ('match', '1')]
+            for title, form in (('3-D code, skip', 'skip'),
+                                ('3-D code, literal Eq. 9', 'literal'))
+        },
+        'curves_positions': {
+            f'position embedding: {embedding}':
+            [('positions', f'{code}, {embedding}, skip', code)
+             for code in ('3-D', 'frame number', 'no code')]
+            for embedding in ('none', 'frozen', 'trained', 'fresh')
+        },
+        'curves_methods': {
+            task: [(task, label, label) for label in study.labels(task)]
+            for task in ('motion', 'appearance', 'both')
+        },
+        'curves_framesets': {
+            'framesets': [('framesets', label, label)
+                          for label in study.labels('framesets')],
+            'Swin': [('Swin', label, f'amplitude {label}')
+                     for label in study.labels('Swin')]
+        },
+        'curves_literal': {
+            'literal Eq. 9':
+            [('literal', label, label) for label in study.labels('literal')]
+        },
+    }
+    # What the first picture has is not enough for another.
+    known = set(study.content['tables']['amplitude'].values())
+    return {
+        name: rows
+        for name, rows in found.items() if any(
+            study.cell(table, label) and (
+                name == 'curves_amplitude'
+                or study.content['tables'][table][label] not in known)
+            for cells in rows.values() for table, label, _ in cells)
+    }
+
+
+def pictures(study: Study) -> Dict[str, Figure]:
+    """All pictures that there are results for, by file name."""
+    found = {
+        name: draw_curves(study, cells)
+        for name, cells in panels(study).items()
+    }
+    if series(study):
+        found['sweep'] = draw_amplitudes(study)
+    return found
+
+
+def report(content: Mapping[str, Any],
+           page: Path,
+           data: Optional[Path] = None) -> None:
+    """Write pictures and tables.
 
     Args:
         content: From :func:`collect`.
-        docs: Folder for them.
+        page: Whose tables are written; pictures lie in the folder beside it
+            that has its name.
+        data: Where prepared videos are, for a picture of them.
     """
-    table = Table(content)
-    docs.mkdir(parents=True, exist_ok=True)
-    (docs / 'results.json').write_text(json.dumps(content, indent=1) + '\n')
-    (docs / 'results.md').write_text(markdown(content))
-    for task in TASKS:
-        for backbone in BACKBONES:
-            names = [
-                name for name in METHODS if table.of(name, task)['top1'] and (
-                    ', Swin' in name) == (backbone == 'swin')
-            ]
-            points = [
-                dict(
-                    name=name.replace(', Swin', ''),
-                    accuracy=table.mean(name, task),
-                    deviation=table.deviation(name, task),
-                    source='measured',
-                    trainable=table.of(name, task)['trainable'],
-                    macs=table.of(name, task)['macs']) for name in names
-            ]
-            if points:
-                title = f'{task}, miniature {TITLES[backbone]}'
-                plot(
-                    points, title, largest=500.).savefig(
-                        docs / f'{task}_{backbone}.png', dpi=110)
-    plot_ablations(table).savefig(docs / 'ablations.png', dpi=110)
-    print(f'Wrote {docs}.')
+    folder = page.with_suffix('')
+    folder.mkdir(parents=True, exist_ok=True)
+    found = pictures(Study(content))
+    for name in set(PICTURES) - set(found):
+        (folder / f'{name}.png').unlink(missing_ok=True)
+    if data:
+        found['framesets'] = draw_samples(data)
+    for name, figure in found.items():
+        figure.savefig(folder / f'{name}.png', dpi=110)
+    page.write_text(fill(page.read_text(), content))
+    print(f'Wrote {page} and {", ".join(sorted(found))} in {folder}.')
 
 
 def main() -> None:
-    """Report on the grid of the command line."""
+    """Report on a grid."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('--grid', choices=GRIDS, default='reduced')
-    parser.add_argument('--out', type=Path, default=DOCS)
+    parser.add_argument('--grid', default='reduced', help=', '.join(GRIDS))
+    parser.add_argument(
+        '--page',
+        action='store_true',
+        help='only from the results.json that is there')
+    parser.add_argument('--out', type=Path, default=PAGE, help='the page')
     args = parser.parse_args()
-    report(collect(GRIDS[args.grid]), args.out)
+    results = args.out.with_suffix('') / 'results.json'
+    if args.page:
+        report(json.loads(results.read_text()), args.out)
+        return
+    grid = named(args.grid)
+    content = collect(grid)
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.write_text(json.dumps(content, indent=None) + '\n')
+    report(content, args.out, grid.data)
 
 
 if __name__ == '__main__':

@@ -9,10 +9,10 @@ model = dict(
     backbone=dict(
         adapters=dict(
             time=dict(type='FramePositions', site='tokens', num_frames=8),
-            pre_attn=dict(type='PreAdapter', site='qkv', **linear),
+            attn_in=dict(type='PreAdapter', site='qkv', **linear),
             shift=dict(type='STDHA', site='qkv', num_frames=8),
-            attn=dict(type='SerialAdapter', site='proj', **linear),
-            pre_mlp=dict(type='PreAdapter', site='fc1', **linear),
-            mlp=dict(type='SerialAdapter', site='fc2', **linear)),
+            attn_out=dict(type='SerialAdapter', site='proj', **linear),
+            mlp_in=dict(type='PreAdapter', site='fc1', **linear),
+            mlp_out=dict(type='SerialAdapter', site='fc2', **linear)),
         trainable=['ln1.*']),
     cls_head=dict(type='FrameMeanHead', num_frames=8, dropout=0.5))

@@ -18,6 +18,7 @@ from ..sites import Site
 from .base import FRAMES, TOKENS, Adapter
 
 
+@checked
 class ShiftedAttention(Adapter):
     """Keys and values that are moved along time; queries stay.
 

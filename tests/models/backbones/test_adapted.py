@@ -199,7 +199,7 @@ def test_a_whole_backbone_replaces_the_frozen_one(tiny_clip):
     (dict(fresh=['nothing']), "matches 'nothing'"),
     (dict(zero=['pos_embed'], trainable=['pos.*']), 'cannot be zero'),
     (dict(adapters=[dict(SERIAL, blocks=[])]), 'stands nowhere'),
-    (dict(adapters=[dict(SERIAL, site='stem')]), 'keeps the shape'),
+    (dict(adapters=[dict(SERIAL, site='stem')]), 'gives tokens of C channels'),
     (dict(adapters=[dict(type='TSNHead', site='mlp')]), 'is no adapter'),
     (dict(adapters=[dict(type='FramesetPositions', site='stem', blocks=[0])]),
      'outside the blocks'),

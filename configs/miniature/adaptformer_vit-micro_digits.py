@@ -1,8 +1,7 @@
-# python tools/train.py configs/miniature/adaptformer_vit-mini_digits.py
-# AdaptFormer (Eq. 4 of DualPath) with the miniature ViT, on the rendered
-# motions of digits, 8 frames.
+# python tools/train.py configs/miniature/adaptformer_vit-micro_digits.py
+# AdaptFormer (Eq. 4 of DualPath) with the miniature study's ViT.
 # paper: no figure, a miniature
-_base_ = ['./frames_vit-mini_digits.py']
+_base_ = ['./frames_vit-micro_digits.py']
 
 model = dict(
     backbone=dict(

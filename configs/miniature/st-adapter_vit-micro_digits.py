@@ -1,8 +1,7 @@
-# python tools/train.py configs/miniature/st-adapter_vit-mini_digits.py
-# ST-Adapter before the MLP with the miniature ViT, on the rendered motions of
-# digits, 8 frames.
+# python tools/train.py configs/miniature/st-adapter_vit-micro_digits.py
+# ST-Adapter before the MLP with the miniature study's ViT.
 # paper: no figure, a miniature
-_base_ = ['./frames_vit-mini_digits.py']
+_base_ = ['./frames_vit-micro_digits.py']
 
 model = dict(
     backbone=dict(
@@ -14,7 +13,7 @@ model = dict(
         _delete_=True,
         type='FrameMeanHead',
         num_classes=8,
-        in_channels=64,
+        in_channels=48,
         num_frames=8,
         topk=(1, ),
         average_clips='prob'))

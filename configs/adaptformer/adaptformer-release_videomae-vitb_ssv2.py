@@ -1,4 +1,4 @@
-# bash tools/dist_train.sh configs/baselines/adaptformer-release_videomae-vitb_ssv2.py 8
+# bash tools/dist_train.sh configs/adaptformer/adaptformer-release_videomae-vitb_ssv2.py 8
 # AdaptFormer as its authors released it for videos: it reads the stream before
 # the norm, up projections are drawn with a deviation of 0.02, the norm after
 # the mean of the tokens trains, BatchNorm before the classifier. VideoMAE

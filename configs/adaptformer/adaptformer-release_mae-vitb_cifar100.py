@@ -1,4 +1,4 @@
-# bash tools/dist_train.sh configs/baselines/adaptformer-release_mae-vitb_cifar100.py 8
+# bash tools/dist_train.sh configs/adaptformer/adaptformer-release_mae-vitb_cifar100.py 8
 # AdaptFormer as its authors released it for images: it reads the stream before
 # the norm, dropout 0.1, down projections as torch draws them, BatchNorm before
 # the classifier. MAE ViT-B/16, CIFAR-100, SGD at 0.1 per 256 images, 100

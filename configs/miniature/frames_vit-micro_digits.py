@@ -1,10 +1,10 @@
-# python tools/train.py configs/miniature/frames_vit-mini_digits.py
-# A temporal transformer over the frames of the miniature ViT that
-# tools/quickstart.sh pretrains, on the rendered motions of digits, 8 frames.
+# python tools/train.py configs/miniature/frames_vit-micro_digits.py
+# A temporal transformer over the frames of the miniature study's ViT, on the
+# rendered motions of digits, 8 frames.
 # paper: no figure, a miniature
 _base_ = [
-    '../_base_/models/vit-mini.py', '../_base_/datasets/digits_8f_frames.py',
-    '../_base_/schedules/digits.py', '../_base_/default_runtime.py'
+    '../_base_/models/vit-micro.py', '../_base_/datasets/digits_8f_frames.py',
+    '../_base_/schedules/convergence.py', '../_base_/default_runtime.py'
 ]
 
 model = dict(
@@ -17,7 +17,7 @@ model = dict(
     cls_head=dict(
         type='TemporalTransformerHead',
         num_classes=8,
-        in_channels=64,
+        in_channels=48,
         num_heads=4,
         num_frames=8,
         topk=(1, ),
@@ -28,5 +28,9 @@ model = dict(
         std=[63.75, 63.75, 63.75],
         format_shape='NCHW'))
 
+train_dataloader = dict(
+    batch_size=16,
+    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True))
 default_hooks = dict(
-    logger=dict(interval=25), checkpoint=dict(max_keep_ckpts=1))
+    checkpoint=dict(by_epoch=False, interval=250, max_keep_ckpts=1))
+log_processor = dict(by_epoch=False)
