@@ -203,14 +203,14 @@ def test_order_of_the_trainings():
             for name, _, seed in runs] == [('paths: both', 0),
                                            ('paths: temporal alone', 0),
                                            ('paths: spatial alone', 0),
-                                           ('motion: linear', 0),
-                                           ('width: width 8', 0),
                                            ('paths: both', 1),
                                            ('paths: temporal alone', 1),
                                            ('paths: spatial alone', 1),
+                                           ('motion: linear', 0),
                                            ('motion: linear', 1),
-                                           ('paths: both', 2),
-                                           ('motion: linear', 2)]
+                                           ('motion: DualPath', 2),
+                                           ('motion: linear', 2),
+                                           ('width: width 8', 0)]
 
 
 def test_steps_to_90():

@@ -462,18 +462,16 @@ class Grid:
     def runs(self) -> List[Tuple[str, Cell, int]]:
         """Name, cell and seed of every training, in their order.
 
-        Everything with the first seed, then with the next, and so on, so that
-        what is done at any time is a study.
+        Table by table, each seed by seed, so that what is done at any time is
+        a study.
         """
-        cells: Dict[str, Tuple[str, Cell]] = {}
-        seeds: Dict[str, int] = {}
+        found: Dict[Tuple[str, int], Tuple[str, Cell, int]] = {}
         for table, rows in self.tables().items():
-            for label, cell in rows.items():
-                key = cell.digest()
-                cells.setdefault(key, (f'{table}: {label}', cell))
-                seeds[key] = max(self.chosen[table][0], seeds.get(key, 0))
-        return [(*cells[key], seed) for seed in range(max(seeds.values()))
-                for key in cells if seed < seeds[key]]
+            for seed in range(self.chosen[table][0]):
+                for label, cell in rows.items():
+                    found.setdefault((cell.digest(), seed),
+                                     (f'{table}: {label}', cell, seed))
+        return list(found.values())
 
 
 QUICK = Grid(
@@ -491,17 +489,17 @@ REDUCED = Grid(
     'reduced', {
         'amplitude': (5, ()),
         'positions':
-        (3, ('frame number, none, skip', 'no code, none, skip',
+        (2, ('frame number, none, skip', 'no code, none, skip',
              'no code, trained, skip', 'frame number, trained, skip',
              'frame number, fresh, skip')),
         'motion':
         (2, ('DualPath', 'ST-Adapter', 'AdaptFormer, temporal head')),
         'Swin': (2, ('match, skip', '1, skip')),
-        'amplitude, 3-D': (2, ('learned from 1, skip', '0.3 x match, skip',
+        'amplitude, 3-D': (1, ('learned from 1, skip', '0.3 x match, skip',
                                '3 x match, skip', '10 x match, skip')),
-        'appearance': (2, ('DualPath', 'AdaptFormer')),
+        'appearance': (1, ('DualPath', 'AdaptFormer')),
+        'literal': (1, ('non-zero start, amplitude 1', )),
         'paths': (1, ('spatial alone', )),
-        'literal': (2, ('non-zero start, amplitude 1', )),
         'framesets': (1, ('T_G = 3, amplitude match', 'T_G = 3, amplitude 1'))
     })
 WHOLE = Grid(
