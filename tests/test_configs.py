@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 from helpers import CONFIGS, ROOT, config, load_tool
-from mmaction.registry import TRANSFORMS
+from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
@@ -15,6 +15,8 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmdualpath.analysis.structure import build_structure
+from mmdualpath.models.backbones import CLIPVisionTransformer
+from mmdualpath.models.consistency import check_normalization
 
 tool = load_tool('results_table.py')
 complexity = load_tool('complexity.py')
@@ -268,3 +270,20 @@ def test_metafiles_tell_the_frames():
             }
             told = model['Metadata'].get('Frame')
             assert frames == ({told} if told else set()), model['Name']
+
+
+@pytest.mark.parametrize('name', [
+    n for n in NAMES if 'CLIPVisionTransformer' in str(read(n).model.backbone)
+])
+def test_normalization_of_clip(name):
+    """Only what says so normalises otherwise than CLIP was trained with."""
+    model = load(name).model
+    preprocessor = MODELS.build(model.data_preprocessor)
+    base = CLIPVisionTransformer.__new__(CLIPVisionTransformer)
+    torch.nn.Module.__init__(base)
+    if model.backbone.get('any_normalization'):
+        assert 'dump' in name
+        with pytest.raises(ValueError, match='any_normalization'):
+            check_normalization(preprocessor, base)
+    else:
+        check_normalization(preprocessor, base)

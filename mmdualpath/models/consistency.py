@@ -1,14 +1,17 @@
 """Parts of a model that must agree are compared before they run."""
-from typing import Dict, Iterator, Set
+from typing import Dict, Iterator, List, Set
 
 import torch
 from torch import Tensor, nn
 
 from .adapters.base import Adapter
 from .backbones import views_of
+from .backbones.fingerprint import RANDOM
 
 # Frames are 0 to 255 when they are normalised.
 WHITE = 255
+# Published means and deviations are rounded.
+ROUNDING = 0.1
 
 
 def check_model(model: nn.Module) -> None:
@@ -19,21 +22,64 @@ def check_model(model: nn.Module) -> None:
 
     Raises:
         ValueError: If its data preprocessor normalises pixels of [0, 1], or
-            backbone, data preprocessor and head are set for other clips.
+            otherwise than the frozen weights were trained with, or backbone,
+            data preprocessor and head are set for other clips.
     """
     _check_pixels(model.data_preprocessor)
+    for view in views_of(model.backbone).values():
+        fingerprint = getattr(view, 'fingerprint', None)
+        trained = fingerprint is None or fingerprint.format != RANDOM
+        if trained and not getattr(view, 'any_normalization', False):
+            check_normalization(model.data_preprocessor, view)
     _check_frames(model)
 
 
+def _normalization(preprocessor: nn.Module) -> Dict[str, List[float]]:
+    """``mean`` and ``std``; nothing where it does not normalise."""
+    values = {n: getattr(preprocessor, n, None) for n in ('mean', 'std')}
+    return {
+        n: v.flatten().tolist()
+        for n, v in values.items()
+        if isinstance(v, Tensor) and not v.is_meta and v.numel()
+    }
+
+
+def check_normalization(preprocessor: nn.Module, view: nn.Module) -> None:
+    """Compare pixels with those that frozen weights were trained on.
+
+    Args:
+        preprocessor: Data preprocessor of a recognizer.
+        view: A view of a frozen backbone, or a backbone.
+
+    Raises:
+        ValueError: If both normalise, and differently.
+    """
+    base = getattr(view, 'base', view)
+    known = getattr(base, 'normalization', None)
+    given = _normalization(preprocessor)
+    if not known or len(given) < 2:
+        return
+    if all(
+            abs(a - b) <= ROUNDING for n in given
+            for a, b in zip(given[n], known[n])):
+        return
+
+    def text(values: Dict[str, List[float]]) -> str:
+        return ', '.join(f'{n}={[round(v, 3) for v in values[n]]}'
+                         for n in ('mean', 'std'))
+
+    raise ValueError(
+        f'The data preprocessor normalises with {text(given)}, but the '
+        f'weights of {type(base).__name__} were trained with {text(known)}. '
+        'Give it these; a deliberate difference is any_normalization=True of '
+        'the AdaptedBackbone or DualPathBackbone.')
+
+
 def _check_pixels(preprocessor: nn.Module) -> None:
-    mean = getattr(preprocessor, 'mean', None)
-    std = getattr(preprocessor, 'std', None)
-    if not isinstance(mean, Tensor) or not isinstance(std, Tensor):
-        return
-    if mean.is_meta or not mean.numel():
-        return
-    if mean.abs().max() <= 1 and std.max() <= 1:
-        mean, std = (v.flatten().tolist() for v in (mean, std))
+    given = _normalization(preprocessor)
+    if len(given) == 2 and max(map(abs, given['mean'])) <= 1 \
+            and max(given['std']) <= 1:
+        mean, std = given['mean'], given['std']
         raise ValueError(
             f'mean={[round(v, 4) for v in mean]} and '
             f'std={[round(v, 4) for v in std]} of the data preprocessor are '

@@ -160,12 +160,12 @@ def recorded(network: nn.Module,
             base = getattr(parent, name)
             layer = base.attention if isinstance(base,
                                                  AttentionAdapter) else base
-            if type(layer).__name__ != msa.layout.module:
+            if not msa.layout.knows(layer):
                 raise ValueError(
                     f'The attention of block {number} of '
                     f'{type(network).__name__} is a {type(layer).__name__}; '
                     f'its row in the table of sites knows '
-                    f'{msa.layout.module}.')
+                    f'{" and ".join(msa.layout.modules)}.')
             recorder = AttentionRecorder(
                 base,
                 Site(

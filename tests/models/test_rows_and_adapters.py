@@ -35,6 +35,16 @@ DUALFORMER = dict(
     fine_sizes=((2, 2, 2), (2, 2, 2)),
     coarse_kernels=(((1, 2, 2), (2, 2, 2)), None),
     init_cfg=RANDOM)
+TIMM = dict(
+    type='TimmBackbone',
+    img_size=32,
+    patch_size=8,
+    embed_dim=24,
+    depth=3,
+    num_heads=2,
+    mlp_ratio=2,
+    out_type='raw',
+    init_cfg=RANDOM)
 # Config and what a sample is.
 BACKBONES = dict(
     vit=(VIT, (3, 32, 32)),
@@ -74,6 +84,19 @@ BACKBONES = dict(
         init_cfg=RANDOM), (3, 4, 32, 32)),
     dualformer=(DUALFORMER, (3, 8, 32, 32)),
     dualformer_image=(dict(DUALFORMER, axes=2), (3, 32, 32)),
+    # registers and LayerScale; rotary positions; projections side by side
+    timm_vit=(dict(
+        TIMM, model_name='vit_small_patch14_reg4_dinov2',
+        init_values=.5), (3, 32, 32)),
+    timm_no_class_token=(dict(TIMM, model_name='vit_base_patch16_siglip_224'),
+                         (3, 32, 32)),
+    timm_dinov3=(dict(
+        TIMM, model_name='vit_small_patch16_dinov3',
+        init_values=.5), (3, 32, 32)),
+    timm_eva02=(dict(TIMM,
+                     model_name='eva02_base_patch16_clip_224'), (3, 32, 32)),
+    timm_pe=(dict(TIMM,
+                  model_name='vit_pe_core_base_patch16_224'), (3, 32, 32)),
 )
 # Options of each adapter, and whether a new one is the frozen network.
 OPTIONS = dict(
@@ -134,7 +157,8 @@ def fitting() -> list:
                     build(backbone, adapter, site)
                 except ValueError as error:
                     named = f'{name}.*{site}' if site not in row.names \
-                        else f'{adapter}.*{site}.*{name}'
+                        else f'{adapter}.*{site}.*{name}|' \
+                        f"site='{site}' stands nowhere in {name}"
                     assert re.search(named, str(error)), error
                 else:
                     cases.append((backbone, adapter, site))
@@ -185,6 +209,8 @@ def test_no_adapter_is_left_out():
                     'TokenShift', 'VPT', 'ProTuning')),
     ('dualformer', ('VPT', 'TokenShift', 'STAdapter', 'PATT')),
     ('swin', ('VPT', 'TokenShift')),
+    ('timm_dinov3', ('VPT', )),
+    ('timm_eva02', ('VPT', 'TokenShift')),
 ])
 def test_what_would_mix_samples_is_refused(backbone, refused):
     assert not [c for c in CASES if c[0] == backbone and c[1] in refused]
@@ -312,14 +338,17 @@ EVERYTHING = [
     dict(type='ParallelAdapter', site='proj', width=4, act_cfg=None),
 ]
 NEEDS_BIAS = ('SSF', 'PreAdapter')
+WITHOUT_BIAS = ('videomae', 'timm_dinov3')  # of their projections to q, k, v
+ABSENT = dict(timm_eva02=('qkv', 'fc1'))
 
 
 @pytest.mark.parametrize('backbone', BACKBONES)
 def test_everything_folds(backbone):
     """Layer by layer and whole, the folded network is the bare one."""
     adapters = [
-        a for a in EVERYTHING if backbone != 'videomae' or a['site'] != 'qkv'
-        or a['type'] not in NEEDS_BIAS
+        a for a in EVERYTHING if a['site'] not in ABSENT.get(backbone, ())
+        and not (backbone in WITHOUT_BIAS and a['site'] == 'qkv'
+                 and a['type'] in NEEDS_BIAS)
     ]
     cfg = dict(
         type='AdaptedBackbone',
@@ -436,15 +465,27 @@ def test_pictures(backbone, adapter, site):
 
 def test_a_scaled_branch_is_the_site():
     """With LayerScale, an adapter's gradient is not scaled by 1e-5."""
-    grads = []
-    for backbone in ('vit', 'layer_scale'):
-        view = build(backbone, 'ParallelAdapter', 'mlp')
-        torch.manual_seed(1)
-        out = view(samples(backbone))
-        (out * torch.randn_like(out)).sum().backward()
-        up = view.base.layers[0].ffn.layers.adapter.up
-        grads.append(up.weight.grad.abs().mean())
-    assert 0.01 < grads[1] / grads[0] < 100
+    scaled = dict(vit=VIT, layer_scale=BACKBONES['layer_scale'][0])
+    for name in ('timm_vit', 'timm_dinov3'):
+        scaled[name] = dict(BACKBONES[name][0], init_values=1e-5)
+    for site in ('attn', 'mlp'):
+        grads = []
+        for cfg in scaled.values():
+            view = MODELS.build(
+                dict(
+                    type='AdaptedBackbone',
+                    backbone=cfg,
+                    adapters=[
+                        dict(type='ParallelAdapter', site=site, width=4)
+                    ]))
+            torch.manual_seed(1)
+            out = view(torch.randn(2 * T, 3, 32, 32))
+            (out * torch.randn_like(out)).sum().backward()
+            up = next(m for m in view.modules()
+                      if isinstance(m, Adapter)).adapter.up
+            grads.append(up.weight.grad.abs().mean())
+        for grad in grads[1:]:
+            assert 0.01 < grad / grads[0] < 100
 
 
 def test_a_row_that_is_inherited_and_does_not_fit():

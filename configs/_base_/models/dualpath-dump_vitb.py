@@ -11,6 +11,7 @@ start = dict(init='kaiming_uniform')
 dump = dict(skip=False, **start)
 model = dict(
     backbone=dict(
+        any_normalization=True,
         shared=['cls_token'],
         spatial=dict(adapters=dict(attn=start, mlp=start)),
         temporal=dict(

@@ -10,7 +10,7 @@ from typing import Any, Dict, Optional
 from torch import Tensor, nn
 
 from ...options import checked
-from ..sites import AttentionInputs, Site
+from ..sites import AttentionInputs, Site, Wrapper
 from .base import ATTENTION, Adapter
 
 
@@ -36,7 +36,7 @@ class AttentionAdapter(Adapter):
     def __init__(self, base: nn.Module, site: Site) -> None:
         super().__init__(base, site)
         if isinstance(base,
-                      Adapter) and not isinstance(base, AttentionAdapter):
+                      Wrapper) and not isinstance(base, AttentionAdapter):
             raise ValueError(
                 f'{type(self).__name__} has to own the call of the attention '
                 f'module at site={site.name!r}, where {type(base).__name__} '

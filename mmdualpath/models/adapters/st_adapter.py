@@ -93,8 +93,10 @@ class STAdapter(Adapter):
 
     z' = z + up(dwconv3d(down z)), without an activation, and the branch and
     its residual read z'. ``site='residual_mlp'`` stands before the MLP
-    ("12x384"), ``site='block'`` before the attention; both make "24x384". The
-    convolution starts at zero, so a new adapter changes nothing.
+    ("12x384"), ``site='block'`` before the attention; both make "24x384".
+    ``site='norm_mlp'`` is the former where the block itself adds the MLP's
+    output to z: there it hands on z' - z + MLP(LN z'). The convolution starts
+    at zero, so a new adapter changes nothing.
 
     Args:
         base: What reads the adapted stream.
@@ -102,7 +104,7 @@ class STAdapter(Adapter):
         num_frames: T, frames of a clip.
         bottleneck: Further arguments of :class:`SpaceTimeBottleneck`.
     """
-    sites = ('block', 'residual_mlp')
+    sites = ('block', 'residual_mlp', 'norm_mlp')
     needs = (FRAMES, TOKENS)
 
     def __init__(self, base: nn.Module, site: Site, num_frames: int,
@@ -116,7 +118,9 @@ class STAdapter(Adapter):
 
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """``(B*T, N, C) -> same``."""
-        return self.base(x + self.adapter(x, self.site), *args, **kwargs)
+        delta = self.adapter(x, self.site)
+        y = self.base(x + delta, *args, **kwargs)
+        return y + delta if self.site.name == 'norm_mlp' else y
 
 
 @MODELS.register_module()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ...options import checked
 from ..sites import AttentionInputs, Site
 from .attention import AttentionAdapter
-from .base import TOKENS, WHOLE, Adapter
+from .base import COUNTED, TOKENS, WHOLE, Adapter
 
 
 def new_prompts(number: int, dims: int, patch_size: int) -> nn.Parameter:
@@ -56,7 +56,7 @@ class VPT(Adapter):
             VPT-Shallow is given.
     """
     sites = ('block', )
-    needs = (TOKENS, WHOLE)
+    needs = (TOKENS, WHOLE, COUNTED)
 
     def __init__(self,
                  base: nn.Module,

@@ -5,9 +5,10 @@ from .dualpath import DualPathBackbone, views_of
 from .fingerprint import Fingerprint
 from .frozen import FrozenBackbone, share
 from .inject import fold, inject, strip
+from .timm import TimmBackbone
 
 __all__ = [
     'AdaptedBackbone', 'CLIPVisionTransformer', 'DualFormer',
-    'DualPathBackbone', 'Fingerprint', 'FrozenBackbone', 'fold', 'inject',
-    'share', 'strip', 'views_of'
+    'DualPathBackbone', 'Fingerprint', 'FrozenBackbone', 'TimmBackbone',
+    'fold', 'inject', 'share', 'strip', 'views_of'
 ]

@@ -49,6 +49,8 @@ class AdaptedBackbone(BaseModule):
             memory.
         frozen_dtype: Type the frozen parameters are stored in, such as
             ``'bfloat16'``, for training and testing under autocast.
+        any_normalization: Whether the data preprocessor may deliberately
+            normalise otherwise than the weights were trained with.
         as_tuple: Whether outputs stay a tuple, which mmpretrain's necks and
             heads read; MMAction2's read the last one itself.
 
@@ -65,8 +67,10 @@ class AdaptedBackbone(BaseModule):
                  zero: Sequence[str] = (),
                  with_cp: bool = False,
                  frozen_dtype: Optional[str] = None,
+                 any_normalization: bool = False,
                  as_tuple: bool = False) -> None:
         super().__init__()
+        self.any_normalization = any_normalization
         self.as_tuple = as_tuple
         frozen = (
             backbone if isinstance(backbone, FrozenBackbone) else
@@ -84,8 +88,9 @@ class AdaptedBackbone(BaseModule):
             parameter = self.base.get_parameter(name)
             nn.init.normal_(parameter, std=parameter.shape[-1]**-0.5)
         for name in zeroed:
-            # A class token is no patch: its position stays.
-            kept = getattr(self.base, 'num_extra_tokens', 0)
+            # A class token is no patch: its position, if any, stays.
+            kept = 0 if getattr(self.base, 'no_embed_class', False) \
+                else getattr(self.base, 'num_extra_tokens', 0)
             own_parameter(self.base, name,
                           partial(_zeros, kept * (name == 'pos_embed')), False)
         bare = {id(tensor): name for name, tensor in tensors_of(self.base)}

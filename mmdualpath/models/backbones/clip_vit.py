@@ -47,10 +47,18 @@ class CLIPVisionTransformer(VisionTransformer):
             ``cls_token`` only.
         kwargs: Further arguments of mmpretrain's ViT, such as ``img_size``.
 
+    Attributes:
+        normalization: ``mean`` and ``std`` of pretraining, of pixels from 0
+            to 255.
+
     Raises:
         ValueError: If a projection is asked for another output than the
             class token.
     """
+
+    # What all published CLIP models of this form read, OpenAI's and others'.
+    normalization = dict(
+        mean=[122.771, 116.746, 104.094], std=[68.500, 66.632, 70.323])
 
     def __init__(self,
                  arch: Union[str, dict] = 'base',
@@ -77,6 +85,11 @@ class CLIPVisionTransformer(VisionTransformer):
         if out_dims is not None:
             self.proj = nn.Parameter(torch.empty(self.embed_dims, out_dims))
             nn.init.normal_(self.proj, std=self.embed_dims**-0.5)
+
+    @property
+    def pooling(self) -> Optional[str]:
+        """What makes one feature of the tokens, if that is put out."""
+        return 'token' if self.out_type == 'cls_token' else None
 
     def _format_output(self, x: Tensor, hw: Tuple[int, int]) -> Tensor:
         out = super()._format_output(x, hw)

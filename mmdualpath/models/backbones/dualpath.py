@@ -37,6 +37,8 @@ class DualPathBackbone(BaseModule):
             matches and trains in both views is one parameter.
         with_cp: Whether both views recompute blocks in the backward pass.
         frozen_dtype: Type the frozen parameters are stored in.
+        any_normalization: Whether the data preprocessor may deliberately
+            normalise otherwise than the weights were trained with.
 
     Raises:
         ValueError: If both paths are None, the backbone has no weights, or
@@ -49,7 +51,8 @@ class DualPathBackbone(BaseModule):
                  temporal: Optional[Mapping] = None,
                  shared: Sequence[str] = (),
                  with_cp: bool = False,
-                 frozen_dtype: Optional[str] = None) -> None:
+                 frozen_dtype: Optional[str] = None,
+                 any_normalization: bool = False) -> None:
         super().__init__()
         views = dict(spatial=spatial, temporal=temporal)
         self.paths = tuple(k for k, view in views.items() if view is not None)
@@ -58,7 +61,10 @@ class DualPathBackbone(BaseModule):
                              'backbone needs one of them.')
         frozen = FrozenBackbone.build(backbone)
         for path in self.paths:
-            options = dict(with_cp=with_cp, frozen_dtype=frozen_dtype)
+            options = dict(
+                with_cp=with_cp,
+                frozen_dtype=frozen_dtype,
+                any_normalization=any_normalization)
             self.add_module(
                 path, AdaptedBackbone(frozen, **{
                     **options,

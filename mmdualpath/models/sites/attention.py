@@ -9,7 +9,7 @@ take q, k, v and bias from a module, change them and compute the attention
 itself, and a picture can show its weights.
 """
 from dataclasses import dataclass, replace
-from typing import Any, Callable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -140,7 +140,8 @@ class Layout:
     the module is called with after the tokens.
 
     Attributes:
-        module: Name of the class.
+        modules: Names of the classes that are written so.
+        when: Whether a module of them is, if its options decide it.
         qkv: Tokens ``(B, N, C)`` to queries, keys, values ``(B, N, 3C)``.
         bias: Position bias and mask ``(1 or W, H, N, N)`` of N tokens, given
             ``(module, N, *args, **kwargs)``, if there is any.
@@ -150,7 +151,8 @@ class Layout:
         dropout: Dropout rate of the attention weights.
         project: Output projection, with all that follows it.
     """
-    module: str
+    modules: Sequence[str]
+    when: Callable[[nn.Module], bool] = lambda attn: True
     qkv: Callable[[nn.Module, Tensor], Tensor] = (lambda attn, x: attn.qkv(x))
     bias: Optional[Callable[..., Optional[Tensor]]] = None
     rotate: Optional[Callable[..., Optional[Rotate]]] = None
@@ -158,6 +160,10 @@ class Layout:
     dropout: Callable[[nn.Module], float] = lambda attn: attn.attn_drop.p
     project: Callable[[nn.Module, Tensor],
                       Tensor] = (lambda attn, y: attn.proj_drop(attn.proj(y)))
+
+    def knows(self, attn: nn.Module) -> bool:
+        """Whether a module is written so."""
+        return type(attn).__name__ in self.modules and self.when(attn)
 
     def inputs(self, attn: nn.Module, x: Tensor, *args: Any,
                **kwargs: Any) -> AttentionInputs:

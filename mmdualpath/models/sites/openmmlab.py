@@ -38,12 +38,11 @@ def _cut_swin(block: nn.Module,
     return (attn.window_size, ) * 2, (0 if small else attn.shift_size, ) * 2
 
 
-VIT_ATTENTION = Layout(
-    'MultiheadAttention',
-    scale=lambda attn: None,
-    dropout=lambda attn: attn.attn_drop,
-    project=_project_and_scale)
-WINDOW_ATTENTION = Layout('WindowMSA', bias=_relative_positions)
+VIT_ATTENTION = Layout(('MultiheadAttention', ),
+                       scale=lambda attn: None,
+                       dropout=lambda attn: attn.attn_drop,
+                       project=_project_and_scale)
+WINDOW_ATTENTION = Layout(('WindowMSA', ), bias=_relative_positions)
 
 register_sites(
     'mmpretrain.models.backbones.vision_transformer.VisionTransformer',
@@ -119,11 +118,11 @@ register_sites(
             attn=Place(
                 'attn',
                 row='window',
-                layout=WINDOW_ATTENTION.but(module='WindowAttention3D')),
+                layout=WINDOW_ATTENTION.but(modules=('WindowAttention3D', ))),
             msa=Place(
                 'attn',
                 row='window',
-                layout=WINDOW_ATTENTION.but(module='WindowAttention3D')),
+                layout=WINDOW_ATTENTION.but(modules=('WindowAttention3D', ))),
             qkv=Place('attn.qkv', row='window'),
             proj=Place('attn.proj', row='window'),
             mlp='mlp',
@@ -138,7 +137,7 @@ register_sites(
                                                     block.shift_size))))
 # VideoMAE's ViT reads qkv.weight and never calls qkv. With init_values its
 # blocks scale their branches by parameters, which no module can stand around.
-VIDEOMAE_ATTENTION = Layout('Attention', qkv=_separate_qv_bias)
+VIDEOMAE_ATTENTION = Layout(('Attention', ), qkv=_separate_qv_bias)
 
 
 def _is_unscaled(block: nn.Module) -> bool:

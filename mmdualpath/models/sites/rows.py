@@ -19,8 +19,10 @@ class Place:
     Attributes:
         path: Dotted name of the module in the block.
         when: Whether a block has the site; None is every block.
+        without: Why a block has not, for the message.
         then: Name in the block of what the module's output passes before it
-            is added to the stream (LayerScale); it becomes part of the site.
+            is added to the stream, a module or the vector of LayerScale; it
+            becomes part of the site.
         norm: Name in the block of the LayerNorm in front of the module; it
             becomes part of the site, which is then called with z.
         row: What a row of the batch is there, where it is not what it is in
@@ -33,6 +35,7 @@ class Place:
     """
     path: str
     when: Optional[Callable[[nn.Module], bool]] = None
+    without: str = ''
     then: Optional[str] = None
     norm: Optional[str] = None
     row: Optional[str] = None
@@ -68,6 +71,8 @@ class Sites:
         windows: How attention is cut into windows, if it is.
         regions: Whether blocks attend to something else than all their
             tokens. True with ``windows``.
+        rotary: Whether blocks get rotary positions, one for each patch, so
+            that no token may be put in front of theirs.
         map_size: Size of the map of patches, for pictures: a function of
             backbone, number of patches and input.
     """
@@ -82,6 +87,7 @@ class Sites:
     attn: Optional[str] = None
     windows: Optional[Windows] = None
     regions: bool = False
+    rotary: Callable[[nn.Module], bool] = lambda backbone: False
     map_size: Callable[[nn.Module, int, Tensor], Tuple[int, ...]] = square_map
 
     def __post_init__(self) -> None:
@@ -256,6 +262,7 @@ def locate(backbone: nn.Module,
         extra_tokens=extra_tokens,
         row=row.row if isinstance(row.row, str) else row.row(backbone),
         as_map=row.as_map,
+        rotary=row.rotary(backbone),
         windows=row.regions or row.windows is not None)
     places = _children(backbone, row.blocks)
 
@@ -293,7 +300,8 @@ def locate(backbone: nn.Module,
                 norm=norm,
                 attn=_get(block, row.attn) if row.attn else None,
                 **everywhere), block, place)
-    chosen = _choose(found, blocks, len(places), site, kind)
+    why = place.without if place is not None and place.without else ''
+    chosen = _choose(found, blocks, len(places), site, kind, why)
     return [
         replace(s, site=replace(s.site, chosen=tuple(chosen)))
         for s in chosen.values()
@@ -301,11 +309,11 @@ def locate(backbone: nn.Module,
 
 
 def _choose(found: Mapping[int, Spot], blocks: Optional[Sequence[int]],
-            number: int, site: str, kind: str) -> Dict[int, Spot]:
+            number: int, site: str, kind: str, why: str) -> Dict[int, Spot]:
     wanted = list(found) if blocks is None else list(blocks)
     if not wanted:
         raise ValueError(f'The adapter at site={site!r} stands nowhere in '
-                         f'{kind}: blocks={blocks}.')
+                         f'{kind}: blocks={blocks}{why and f", {why}"}.')
     wrong = [b for b in wanted if not -number <= b < number]
     if wrong:
         raise ValueError(f'blocks={wanted}: {kind} has {number} blocks, '
@@ -314,7 +322,8 @@ def _choose(found: Mapping[int, Spot], blocks: Optional[Sequence[int]],
     without = [b for b in wanted if b not in found]
     if without:
         raise ValueError(f'blocks={wanted}: the blocks {without} of {kind} '
-                         f'have no site {site!r}; {list(found)} have it.')
+                         f'have no site {site!r}; {list(found)} have it'
+                         f'{why and f" ({why})"}.')
     return {b: found[b] for b in wanted}
 
 
@@ -329,15 +338,18 @@ def _find(backbone: nn.Module, block: nn.Module, place: Place,
     try:
         parent, name = _parent(block, place.path)
         module = getattr(parent, name)
+        for path in filter(None, (place.then, place.norm)):
+            _get(block, path)
     except AttributeError as error:
         raise ValueError(f'{type(backbone).__name__} inherits a row with the '
                          f'site {site!r}, but its blocks have none '
                          f'({error}).') from None
     layout = place.layout
-    if layout is not None and type(module).__name__ != layout.module:
+    if layout is not None and not layout.knows(module):
         raise ValueError(
             f'The site {site!r} of {type(backbone).__name__} is a '
-            f'{type(module).__name__}; its row knows {layout.module}.')
+            f'{type(module).__name__}; its row knows '
+            f'{" and ".join(layout.modules)} of softmax attention.')
     return parent, name
 
 
@@ -383,6 +395,22 @@ class Joined(Wrapper):
         return self.then(self.base(x, *args, **kwargs))
 
 
+class Scaled(nn.Module):
+    """``gamma * x``, LayerScale whose vector a block holds itself.
+
+    Args:
+        gamma: The vector ``(C,)``.
+    """
+
+    def __init__(self, gamma: nn.Parameter) -> None:
+        super().__init__()
+        self.gamma = gamma
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(..., C) -> same``."""
+        return self.gamma * x
+
+
 class Normed(Wrapper):
     """``f(LN z)`` as one module that is called with z, made of two of a block.
 
@@ -420,7 +448,10 @@ def _join(block: nn.Module, parent: nn.Module, name: str, then: str) -> None:
     """Let a branch of a block end behind its scale, once."""
     holder, key = resolve(block, then)
     scale = getattr(holder, key)
-    if not isinstance(scale, nn.Identity):
+    if isinstance(scale, nn.Parameter):
+        setattr(parent, name, Joined(getattr(parent, name), Scaled(scale)))
+        setattr(holder, key, None)
+    elif scale is not None and not isinstance(scale, nn.Identity):
         setattr(parent, name, Joined(getattr(parent, name), scale))
         setattr(holder, key, nn.Identity())
 

@@ -49,6 +49,7 @@ class Site:
         as_map: Whether tokens are a map ``(B, *S, C)``, not ``(B, N, C)``.
         windows: Whether the block attends in windows or regions instead of
             among all its tokens.
+        rotary: Whether blocks get rotary positions, one for each patch.
         layout: How the attention module that stands there is written; None
             at other sites, and where that is not known.
         stem: How to read what the backbone's stem gives.
@@ -66,6 +67,7 @@ class Site:
     row: str = 'frame'
     as_map: bool = False
     windows: bool = False
+    rotary: bool = False
     layout: Optional[Layout] = None
     stem: Stem = field(default_factory=Stem, repr=False)
     norm: Optional[nn.Module] = field(default=None, repr=False)

@@ -31,10 +31,15 @@ class Format:
             name without rule is kept, so that nothing is lost unseen.
         finish: Reshapes the renamed tensors.
         facts: What names and shapes do not show but must agree with the
-            model: ``eps`` of the norms, ``act`` and ``num_heads``, as far as
-            the format, the file or the config beside it tells.
+            model: ``eps`` of the norms, ``act``, ``num_heads`` and
+            ``pooling``, as far as the format, the file or the config beside
+            it tells, each a value or the set of all; ``normalization`` is
+            told to the model.
         fresh: Parameters such a file never has, which keep the value the
             constructor gives them.
+        optional: Tensors of the file that a model may do without, as its
+            config says: the projection, the class token, a norm whose output
+            is not asked for.
         hint: What a model needs to take such a file.
     """
     name: str
@@ -43,6 +48,8 @@ class Format:
     finish: Callable[[StateDict], StateDict] = _nothing
     facts: Callable[[StateDict, Mapping], Dict[str, Any]] = _unknown
     fresh: Sequence[str] = ()
+    optional: Sequence[str] = (r'proj', r'cls_token', r'ln\d\..*',
+                               r'norm\d?\..*')
     hint: str = ''
 
 

@@ -81,9 +81,11 @@ def _open_clip_facts(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
         return dict(eps=EPS)
     quick = config.get('quick_gelu', False)
     vision = config['vision_cfg']
+    pool = vision.get('pool_type', 'tok')
     return dict(
         eps=EPS,
         act='QuickGELU' if quick else 'GELU',
+        pooling=dict(tok='token').get(pool, pool),
         num_heads=vision['width'] // vision.get('head_width', 64))
 
 

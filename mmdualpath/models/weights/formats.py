@@ -64,7 +64,9 @@ def convert_trained(state_dict: StateDict) -> Optional[Converted]:
     return _converted(fmt, state_dict, [])
 
 
-def convert(state_dict: StateDict, prefix: Optional[str] = None) -> Converted:
+def convert(state_dict: StateDict,
+            prefix: Optional[str] = None,
+            fmt: Optional[Format] = None) -> Converted:
     """Give the tensors of a published checkpoint this package's names.
 
     Args:
@@ -72,6 +74,8 @@ def convert(state_dict: StateDict, prefix: Optional[str] = None) -> Converted:
         prefix: Prefix of the backbone's names in the file. Defaults to
             ``backbone`` if there are such names; what stands beside a
             backbone, such as a head, is left out.
+        fmt: The only format that the target takes; by default it is
+            recognised.
 
     Raises:
         ValueError: If no name begins with the given prefix, or the file is an
@@ -98,7 +102,7 @@ def convert(state_dict: StateDict, prefix: Optional[str] = None) -> Converted:
             f'The file is a whole model with adapters ({trained.name}), no '
             'backbone. Load it whole, by load_from or tools/test.py CONFIG '
             'FILE.')
-    return _converted(recognise(state_dict), state_dict, left_out)
+    return _converted(fmt or recognise(state_dict), state_dict, left_out)
 
 
 def _converted(fmt: Format, state_dict: StateDict,

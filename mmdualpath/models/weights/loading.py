@@ -11,17 +11,16 @@ from .formats import Converted, convert
 from .inflate import inflate
 from .reading import read_checkpoint
 from .resizing import resize_tables
+from .timm import sizeless_facts, tells_no_activation
 
-# Tensors that a model may do without, as its config says: the projection, the
-# class token, a norm whose output is not asked for.
-OPTIONAL = (r'proj', r'cls_token', r'ln\d\..*', r'norm\d?\..*')
 # Buffers that the constructor computes from sizes alone.
 COMPUTED = (r'(.*\.)?relative_position_index', r'pos_embed')
 
 
 def load_pretrained(backbone: nn.Module,
                     checkpoint: str,
-                    prefix: Optional[str] = None) -> Tuple[str, str]:
+                    prefix: Optional[str] = None,
+                    act: Optional[str] = None) -> Tuple[str, str]:
     """Load a published checkpoint, whatever its format, into a backbone.
 
     Args:
@@ -29,6 +28,9 @@ def load_pretrained(backbone: nn.Module,
         checkpoint: Path or URL of the file.
         prefix: Prefix of the backbone's names in the file. Defaults to
             ``backbone`` if there are such names.
+        act: Activation that the weights were trained with, ``'GELU'`` or
+            ``'QuickGELU'``, where neither the file nor what lies beside it
+            tells.
 
     Returns:
         Name of the format and of the file.
@@ -36,11 +38,12 @@ def load_pretrained(backbone: nn.Module,
     Raises:
         ValueError: If a tensor of the backbone is missing, a tensor of the
             file is left over, a shape differs, or the format, the file or
-            the config beside it tells of another activation, eps or number
-            of heads than the backbone has. Nothing is loaded then.
+            the config beside it tells of another activation, eps, pooling or
+            number of heads than the backbone has, or nothing tells which
+            activation a CLIP model has. Nothing is loaded then.
     """
     read = read_checkpoint(checkpoint)
-    found = convert(read.tensors, prefix)
+    found = convert(read.tensors, prefix, getattr(backbone, 'format', None))
     own = backbone.state_dict()
     tensors = resize_tables(inflate(found.tensors, own), backbone)
     computed = computed_buffers(backbone)
@@ -49,7 +52,13 @@ def load_pretrained(backbone: nn.Module,
         return tensors[name].shape != own[name].shape
 
     absent = computed | {n for n in own if matches(n, found.format.fresh)}
-    unused = [n for n in tensors if n not in own and matches(n, OPTIONAL)]
+    unused = [
+        n for n in tensors
+        if n not in own and matches(n, found.format.optional)
+    ]
+    facts = found.format.facts(found.source, read.config)
+    _tell_activation(checkpoint, facts, found, backbone, act)
+    normalization = facts.pop('normalization', None)
     problems = {
         'missing': [n for n in own if n not in tensors and n not in absent],
         'unexpected': [n for n in tensors if n not in own and n not in unused],
@@ -59,8 +68,7 @@ def load_pretrained(backbone: nn.Module,
             if n in tensors and differs(n) and n not in computed
         ],
         'of another kind':
-        contradictions(
-            found.format.facts(found.source, read.config), backbone),
+        contradictions(facts, backbone),
     }
     if any(problems.values()):
         raise ValueError(' '.join([
@@ -72,6 +80,8 @@ def load_pretrained(backbone: nn.Module,
 
     loaded = {n: t for n, t in tensors.items() if n in own and not differs(n)}
     backbone.load_state_dict({**own, **loaded}, strict=True)
+    if normalization is not None:
+        backbone.normalization = normalization
     _report(backbone, checkpoint, found, loaded, own, unused)
     return found.format.name, PurePosixPath(checkpoint).name
 
@@ -88,21 +98,38 @@ def contradictions(facts: Mapping[str, Any], backbone: nn.Module) -> List[str]:
         facts: See :class:`Format`.
         backbone: The model.
     """
-    parts = list(backbone.modules())
     own: Dict[str, set] = dict(
-        eps={m.eps
-             for m in parts if isinstance(m, nn.LayerNorm)},
-        act={type(m).__name__
-             for m in parts} & {'GELU', 'QuickGELU', 'ReLU', 'SiLU'},
-        num_heads={
-            m.num_heads
-            for m in parts if isinstance(getattr(m, 'num_heads', None), int)
-        })
+        sizeless_facts(backbone),
+        pooling={getattr(backbone, 'pooling', None)} - {None})
+
+    def text(values: Any) -> str:
+        values = values if isinstance(values, set) else {values}
+        return ' and '.join(sorted(map(str, values)))
+
+    def agrees(given: Any, here: set) -> bool:
+        # What is left out of a model may differ from the rest of it.
+        return here <= given if isinstance(given, set) else here == {given}
+
     return [
-        f'{name} ({value} in the file, {", ".join(map(str, own[name]))} in '
-        'the model)' for name, value in facts.items()
-        if own[name] and own[name] != {value}
+        f'{name} ({text(value)} in the file, {text(own[name])} in the model)'
+        for name, value in facts.items()
+        if own[name] and not agrees(value, own[name])
     ]
+
+
+def _tell_activation(checkpoint: str, facts: Dict[str, Any], found: Converted,
+                     backbone: nn.Module, act: Optional[str]) -> None:
+    """Add what a user or the name of a model says of the activation."""
+    if act is not None and 'act' not in facts:
+        facts['act'] = act
+    named = getattr(backbone, 'names_weights', False)
+    if 'act' not in facts and not named and tells_no_activation(found.source):
+        raise ValueError(
+            f'{checkpoint} is a CLIP model of timm, and nothing beside it '
+            'tells whether it was trained with GELU or QuickGELU (OpenAI, '
+            'MetaCLIP). Put the config.json that timm publishes with it '
+            "beside it, or give init_cfg=dict(..., act='GELU') or "
+            "act='QuickGELU'.")
 
 
 def _report(backbone: nn.Module, checkpoint: str, found: Converted,

@@ -57,8 +57,9 @@ def resize_tables(tensors: StateDict, backbone: nn.Module) -> StateDict:
 def _resize_positions(tensor: Tensor, own: Tensor,
                       backbone: nn.Module) -> Tuple[Tensor, str]:
     """``(1, extra + h*w, C)`` to the model's patches."""
-    target = getattr(
-        getattr(backbone, 'patch_embed', None), 'init_out_size', None)
+    patches = getattr(backbone, 'patch_embed', None)
+    target = getattr(patches, 'init_out_size',
+                     getattr(patches, 'grid_size', None))  # timm's name
     if target is None or tensor.dim(
     ) != 3 or tensor.shape[-1] != own.shape[-1]:
         return tensor, ''
@@ -70,7 +71,11 @@ def _resize_positions(tensor: Tensor, own: Tensor,
     if side**2 != tokens - extra:
         return tensor, ''
     table = tensor[:, extra:].double().unflatten(1, (side, side))
-    table = F.interpolate(table.movedim(-1, 1), tuple(target), mode='bicubic')
+    table = F.interpolate(
+        table.movedim(-1, 1),
+        tuple(target),
+        mode='bicubic',
+        antialias=getattr(backbone, 'antialias', False))
     fitted = torch.cat(
         (tensor[:, :extra], table.flatten(2).transpose(1, 2).float()), 1)
     return fitted, f'from {_by(side, side)} to {_by(*target)} patches'

@@ -3,8 +3,10 @@
 Target: mmpretrain's ``VisionTransformer``.
 """
 import re
+from typing import Any, Dict, Mapping
 
 from .base import Format, StateDict, stack_qkv
+from .timm import sidecar_facts
 
 EPS = 1e-6
 
@@ -63,6 +65,16 @@ def _from_google(tensors: StateDict) -> StateDict:
     return stack_qkv(renamed, ('attn.q', 'attn.k', 'attn.v'), 'attn.qkv')
 
 
+def _timm_facts(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
+    # timm's CLIP models, with a pre-norm, have another eps than the rest.
+    eps = 1e-5 if 'norm_pre.weight' in state_dict else EPS
+    told = sidecar_facts(state_dict, config)
+    return {
+        n: v
+        for n, v in dict(dict(eps=eps), **told).items() if n != 'pooling'
+    }
+
+
 def _google_heads(state_dict: StateDict) -> int:
     kernel = ('Transformer/encoderblock_0/MultiHeadDotProductAttention_1/'
               'query/kernel')
@@ -76,12 +88,14 @@ FORMATS = (
         'patch_embed.proj.weight' in s and s['patch_embed.proj.weight'].dim(
         ) == 4,
         rules=TIMM,
-        # timm's CLIP models, with a pre-norm, have another eps than the rest.
-        facts=lambda s, _: {} if 'norm_pre.weight' in s else dict(eps=EPS)),
+        facts=_timm_facts),
     Format(
         name='google-vit',
         recognise=lambda s: 'Transformer/encoder_norm/scale' in s,
         rules=GOOGLE,
         finish=_from_google,
-        facts=lambda s, _: dict(eps=EPS, num_heads=_google_heads(s))),
+        facts=lambda s, _: dict(
+            eps=EPS,
+            num_heads=_google_heads(s),
+            normalization=dict(mean=[127.5] * 3, std=[127.5] * 3))),
 )

@@ -1,0 +1,11 @@
+# bash tools/dist_train.sh configs/backbones/dualpath_vitb-dinov3_k400.py 8
+# DualPath, DINOv3 ViT-B/16, Kinetics-400, 16 frames, 3 x 1 views.
+# paper: no figure
+_base_ = [
+    '../_base_/models/dualpath_vitb-dinov3.py', '../_base_/datasets/k400.py',
+    '../_base_/schedules/dualpath_k400.py', '../_base_/default_runtime.py'
+]
+
+model = dict(
+    backbone=dict(temporal=dict(adapters=dict(pre_attn=None))),
+    cls_head=dict(num_classes=400))

@@ -1,0 +1,113 @@
+"""Rows of timm's backbones, by name: timm itself is not imported."""
+from typing import Any, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .attention import Layout, Rotate
+from .rows import Place, Sites, register_sites
+from .site import Stem
+
+
+def _map_to_tokens(out: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+    """The patches of ``TimmBackbone``, a map ``(B, h, w, C)``."""
+    return out.flatten(1, 2), (out.shape[1], out.shape[2])
+
+
+def _prefix_tokens(backbone: nn.Module) -> int:
+    return backbone.num_prefix_tokens
+
+
+def _is_plain(attn: nn.Module) -> bool:
+    """No gate, and as many heads for keys as for queries."""
+    return attn.gate is None and getattr(attn, 'num_kv_groups', 1) == 1
+
+
+def _qkv(attn: nn.Module, x: Tensor) -> Tensor:
+    """Whatever way the three projections and their biases are kept."""
+    if attn.qkv is None:
+        return torch.cat((attn.q_proj(x), attn.k_proj(x), attn.v_proj(x)), -1)
+    if getattr(attn, 'q_bias', None) is None:
+        return attn.qkv(x)
+    bias = torch.cat((attn.q_bias, attn.k_bias, attn.v_bias))
+    return F.linear(x, attn.qkv.weight, bias)
+
+
+def _rotate(attn: nn.Module,
+            rope: Optional[Tensor] = None,
+            **kwargs: Any) -> Rotate:
+    """Norms of queries and keys, and rotary positions of the patches."""
+    extra = getattr(attn, 'num_prefix_tokens', 0)
+    half = getattr(attn, 'rotate_half', False)
+
+    def turn(x: Tensor) -> Tensor:
+        if rope is None:
+            return x
+        from timm.layers.pos_embed_sincos import apply_rot_embed_cat
+        patches = apply_rot_embed_cat(x[:, :, extra:], rope, half=half)
+        return torch.cat((x[:, :, :extra], patches), 2).type_as(x)
+
+    return lambda q, k: (turn(attn.q_norm(q)), turn(attn.k_norm(k)))
+
+
+ATTENTION = Layout(
+    ('Attention', 'EvaAttention', 'AttentionRope'),
+    when=_is_plain,
+    qkv=_qkv,
+    rotate=_rotate,
+    project=lambda attn, y: attn.proj_drop(attn.proj(attn.norm(y))))
+
+
+def _calls_qkv(block: nn.Module) -> bool:
+    attn = block.attn
+    if attn.qkv is None or not _is_plain(attn):
+        return False
+    return getattr(attn, 'q_bias', None) is None or attn.qkv_bias_separate
+
+
+def _row(scales: Tuple[str, str], **changes: Any) -> Sites:
+    """A row; with LayerScale, a branch ends behind its scale."""
+    first, second = scales
+    return Sites(
+        blocks='blocks.*',
+        norm='norm1',
+        # The model reads attributes of patch_embed, which therefore stays; its
+        # norm, if only the identity, is the last that patches pass there.
+        stem=Stem(
+            'patch_embed.norm',
+            unpack=_map_to_tokens,
+            pack=lambda tokens, out: tokens.reshape(out.shape)),
+        tokens='pos_drop',
+        extra_tokens=_prefix_tokens,
+        attn='attn',
+        places=dict(
+            attn=Place('attn', then=first),
+            msa=Place('attn', layout=ATTENTION),
+            qkv=Place(
+                'attn.qkv',
+                when=_calls_qkv,
+                without='its attention does not call one projection to q, k '
+                'and v'),
+            mlp=Place('mlp', then=second),
+            norm_mlp=Place('mlp', then=second, norm='norm2'),
+            proj='attn.proj',
+            fc1=Place(
+                'mlp.fc1',
+                when=lambda block: hasattr(block.mlp, 'fc1'),
+                without='its MLP has two first layers'),
+            fc2='mlp.fc2',
+            norm1='norm1',
+            norm2='norm2'),
+        **changes)
+
+
+register_sites('timm.models.vision_transformer.VisionTransformer',
+               _row(('ls1', 'ls2')))
+# Its blocks hold the vectors of LayerScale themselves, get rotary positions
+# by name, and may keep biases that bypass what wraps qkv. Blocks with norms
+# behind their branches have no gamma_1, and are refused.
+register_sites(
+    'timm.models.eva.Eva',
+    _row(('gamma_1', 'gamma_2'),
+         rotary=lambda backbone: backbone.rope is not None))
