@@ -230,6 +230,42 @@ def attention(frames: int = 4) -> Tuple[dict, dict]:
                 num_heads=3))
 
 
+def aim(frames: int = 4) -> Tuple[dict, ...]:
+    """AIM's adapters, one of them for time."""
+    adapter = dict(width=32, init='trunc_normal_down')
+    return (dict(type='FramePositions', site='tokens', num_frames=frames),
+            dict(type='SerialAdapter', site='attn', **adapter),
+            dict(type='ParallelAdapter', site='mlp', scale=0.5, **adapter),
+            dict(
+                type='TemporalAdaptation',
+                site='block',
+                num_frames=frames,
+                **adapter))
+
+
+def zeroi2v(frames: int = 4) -> Tuple[dict, ...]:
+    """ZeroI2V's adapters and shifted heads."""
+    linear = dict(width=32, act_cfg=None, init='trunc_normal_down')
+    return (dict(type='FramePositions', site='tokens', num_frames=frames),
+            dict(type='PreAdapter', site='qkv', **linear),
+            dict(type='STDHA', site='qkv', num_frames=frames, num_heads=3),
+            dict(type='SerialAdapter', site='proj',
+                 **linear), dict(type='PreAdapter', site='fc1', **linear),
+            dict(type='SerialAdapter', site='fc2', **linear))
+
+
+def tia(frames: int = 4) -> dict:
+    """TIA behind every block."""
+    return dict(type='TIA', site='block', width=32, num_frames=frames)
+
+
+def everywhere(**adapter: Any) -> List[dict]:
+    """An adapter at every linear layer of a block."""
+    return [
+        dict(site=site, **adapter) for site in ('qkv', 'proj', 'fc1', 'fc2')
+    ]
+
+
 def methods(task: str) -> Dict[str, Cell]:
     """All methods on a task, with one head."""
     return {
@@ -240,7 +276,12 @@ def methods(task: str) -> Dict[str, Cell]:
         'ST-Adapter': one_path(st_adapter(), task=task),
         'full': one_path(task=task, **EVERYTHING),
         'full, temporal attention':
-        one_path(*attention(), task=task, **EVERYTHING)
+        one_path(*attention(), task=task, **EVERYTHING),
+        'AIM': one_path(*aim(), task=task),
+        'ZeroI2V': one_path(*zeroi2v(), task=task),
+        'TIA': one_path(tia(), task=task),
+        'LoRA': one_path(*everywhere(type='LoRA', rank=8), task=task),
+        'SSF': one_path(*everywhere(type='SSF'), task=task)
     }
 
 
