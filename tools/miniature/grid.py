@@ -531,13 +531,13 @@ REDUCED = Grid(
         'amplitude': (5, ()),
         'amplitude, 3-D':
         (2, ('learned from 1, skip', '3 x match, skip', '10 x match, skip')),
-        'Swin': (2, ('match, skip', '1, skip')),
-        'positions':
-        (2, ('frame number, none, skip', 'no code, none, skip',
-             'no code, trained, skip', 'frame number, trained, skip',
-             'frame number, fresh, skip')),
         'motion': (1, ('DualPath', 'ST-Adapter', 'AIM', 'ZeroI2V',
                        'AdaptFormer, temporal head')),
+        'Swin': (1, ('match, skip', '1, skip')),
+        'positions':
+        (1, ('frame number, none, skip', 'no code, none, skip',
+             'no code, trained, skip', 'frame number, trained, skip',
+             'frame number, fresh, skip')),
         'appearance': (1, ('DualPath', 'AdaptFormer')),
         'literal': (1, ('non-zero start, amplitude 1', )),
         'paths': (1, ('spatial alone', )),
