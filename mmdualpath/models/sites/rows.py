@@ -66,6 +66,8 @@ class Sites:
             their positions, in front of the first norm; None if there is
             none.
         extra_tokens: Tokens in front of the patches.
+        positions: Names of the tables of learned positions ``(..., L, C)``,
+            and how many of their first rows belong to no patch.
         attn: Path in a block to an attention that may be called with any set
             of tokens; None if it may not.
         windows: How attention is cut into windows, if it is.
@@ -84,6 +86,8 @@ class Sites:
     stem: Union[str, Stem] = field(default_factory=Stem)
     tokens: Optional[str] = None
     extra_tokens: Callable[[nn.Module], int] = _extra_tokens
+    positions: Mapping[str, Callable[[nn.Module], int]] = field(
+        default_factory=lambda: dict(pos_embed=_extra_tokens))
     attn: Optional[str] = None
     windows: Optional[Windows] = None
     regions: bool = False

@@ -19,6 +19,10 @@ def _prefix_tokens(backbone: nn.Module) -> int:
     return backbone.num_prefix_tokens
 
 
+def _unplaced_tokens(backbone: nn.Module) -> int:
+    return 0 if backbone.no_embed_class else backbone.num_prefix_tokens
+
+
 def _is_plain(attn: nn.Module) -> bool:
     """No gate, and as many heads for keys as for queries."""
     return attn.gate is None and getattr(attn, 'num_kv_groups', 1) == 1
@@ -80,6 +84,7 @@ def _row(scales: Tuple[str, str], **changes: Any) -> Sites:
             pack=lambda tokens, out: tokens.reshape(out.shape)),
         tokens='pos_drop',
         extra_tokens=_prefix_tokens,
+        positions=dict(pos_embed=_unplaced_tokens),
         attn='attn',
         places=dict(
             attn=Place('attn', then=first),
