@@ -45,6 +45,14 @@ TIMM = dict(
     mlp_ratio=2,
     out_type='raw',
     init_cfg=RANDOM)
+TRANSFORMERS = dict(
+    type='TransformersBackbone',
+    hidden_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    patch_size=8,
+    out_type='raw',
+    init_cfg=RANDOM)
 # Config and what a sample is.
 BACKBONES = dict(
     vit=(VIT, (3, 32, 32)),
@@ -97,6 +105,36 @@ BACKBONES = dict(
                      model_name='eva02_base_patch16_clip_224'), (3, 32, 32)),
     timm_pe=(dict(TIMM,
                   model_name='vit_pe_core_base_patch16_224'), (3, 32, 32)),
+    # LayerScale and registers; rotary positions; no class token; clips
+    hf_dinov2=(dict(
+        TRANSFORMERS,
+        model_name='dinov2_with_registers',
+        mlp_ratio=2,
+        image_size=32), (3, 32, 32)),
+    hf_dinov3=(dict(
+        TRANSFORMERS,
+        model_name='dinov3_vit',
+        num_register_tokens=2,
+        intermediate_size=48), (3, 32, 32)),
+    hf_siglip=(dict(
+        TRANSFORMERS,
+        model_name='siglip_vision_model',
+        intermediate_size=48,
+        image_size=32), (3, 32, 32)),
+    hf_siglip2=(dict(
+        TRANSFORMERS,
+        model_name='siglip2_vision_model',
+        intermediate_size=48,
+        num_patches=16), (3, 32, 32)),
+    hf_vjepa2=(dict(
+        TRANSFORMERS,
+        model_name='vjepa2',
+        mlp_ratio=2,
+        crop_size=32,
+        frames_per_clip=4,
+        pred_hidden_size=8,
+        pred_num_attention_heads=1,
+        pred_num_hidden_layers=1), (3, 4, 32, 32)),
 )
 # Options of each adapter, and whether a new one is the frozen network.
 OPTIONS = dict(
@@ -211,6 +249,8 @@ def test_no_adapter_is_left_out():
     ('swin', ('VPT', 'TokenShift')),
     ('timm_dinov3', ('VPT', )),
     ('timm_eva02', ('VPT', 'TokenShift')),
+    ('hf_dinov3', ('VPT', 'TokenShift')),
+    ('hf_vjepa2', ('VPT', 'STAdapter', 'TemporalAttention', 'ProTuning')),
 ])
 def test_what_would_mix_samples_is_refused(backbone, refused):
     assert not [c for c in CASES if c[0] == backbone and c[1] in refused]
@@ -339,7 +379,10 @@ EVERYTHING = [
 ]
 NEEDS_BIAS = ('SSF', 'PreAdapter')
 WITHOUT_BIAS = ('videomae', 'timm_dinov3')  # of their projections to q, k, v
-ABSENT = dict(timm_eva02=('qkv', 'fc1'))
+ABSENT = dict(
+    timm_eva02=('qkv', 'fc1'),
+    **{name: ('qkv', )
+       for name in BACKBONES if name.startswith('hf_')})
 
 
 @pytest.mark.parametrize('backbone', BACKBONES)
@@ -468,6 +511,8 @@ def test_a_scaled_branch_is_the_site():
     scaled = dict(vit=VIT, layer_scale=BACKBONES['layer_scale'][0])
     for name in ('timm_vit', 'timm_dinov3'):
         scaled[name] = dict(BACKBONES[name][0], init_values=1e-5)
+    for name in ('hf_dinov2', 'hf_dinov3'):
+        scaled[name] = dict(BACKBONES[name][0], layerscale_value=1e-5)
     for site in ('attn', 'mlp'):
         grads = []
         for cfg in scaled.values():

@@ -4,15 +4,14 @@ Library: https://github.com/huggingface/pytorch-image-models (Apache-2.0).
 The network is timm's own, with its names of parameters, so that files that
 timm publishes fit as they are.
 """
-from functools import lru_cache
 from typing import Any, Optional, Sequence, Union
 
 from mmaction.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...options import checked, nearest
-from ..weights import load_pretrained
 from ..weights.timm import TIMM, pixels
+from .library import LibraryBackbone
 
 OUT_TYPES = ('cls_token', 'pooled', 'raw')
 # Those whose positions fit any image; the others are built for one size.
@@ -21,7 +20,7 @@ ANY_SIZE = ('vision_transformer', 'deit', 'eva')
 
 @MODELS.register_module()
 @checked
-class TimmBackbone(nn.Module):
+class TimmBackbone(LibraryBackbone):
     """A model of timm, by its name, without its classifier.
 
     An instance is also one of timm's class, such as ``VisionTransformer`` or
@@ -87,9 +86,7 @@ class TimmBackbone(nn.Module):
         if out_type == 'cls_token' and not has_class_token:
             raise ValueError(f'{model_name} has no class token; '
                              "out_type='pooled' is its own feature.")
-        # This object becomes the model, without a level of names in between.
-        self.__dict__ = model.__dict__
-        self.__class__ = _as_backbone(type(model))
+        self.become(model)
         if out_type != 'pooled' and getattr(self, 'attn_pool', None):
             self.attn_pool = None  # no tensors that nothing reads
         self.model_name = model_name
@@ -107,20 +104,6 @@ class TimmBackbone(nn.Module):
         return getattr(self, 'global_pool',
                        None) if self.out_type == 'pooled' else None
 
-    def init_weights(self) -> None:
-        """Read the file that ``init_cfg`` names, if any.
-
-        Raises:
-            ValueError: If ``init_cfg`` is of another type.
-        """
-        init_cfg = dict(self.init_cfg or {})
-        kind = init_cfg.pop('type', None)
-        if kind == 'Pretrained':
-            load_pretrained(self, **init_cfg)
-        elif kind is not None:
-            raise ValueError(f'init_cfg={self.init_cfg}: a TimmBackbone takes '
-                             "dict(type='Pretrained', checkpoint=...).")
-
     def forward(self, x: Tensor) -> Tensor:
         """Features of images.
 
@@ -136,14 +119,6 @@ class TimmBackbone(nn.Module):
         if self.out_type == 'cls_token':
             return self.fc_norm(tokens[:, 0])
         return self.forward_head(tokens, pre_logits=True)
-
-
-@lru_cache(maxsize=None)
-def _as_backbone(kind: type) -> type:
-    """A class of timm that gives features, of the same name."""
-    return type(
-        kind.__name__, (TimmBackbone, kind),
-        dict(__qualname__=kind.__qualname__, __module__=kind.__module__))
 
 
 def _import_timm() -> Any:
