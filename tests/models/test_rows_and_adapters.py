@@ -45,6 +45,17 @@ TIMM = dict(
     mlp_ratio=2,
     out_type='raw',
     init_cfg=RANDOM)
+TIMM_SWIN = dict(
+    type='TimmBackbone',
+    img_size=32,
+    patch_size=4,
+    embed_dim=12,
+    depths=(2, 2),
+    num_heads=(1, 2),
+    window_size=4,
+    drop_path_rate=0.,
+    out_type='raw',
+    init_cfg=RANDOM)
 TRANSFORMERS = dict(
     type='TransformersBackbone',
     hidden_size=24,
@@ -105,6 +116,23 @@ BACKBONES = dict(
                      model_name='eva02_base_patch16_clip_224'), (3, 32, 32)),
     timm_pe=(dict(TIMM,
                   model_name='vit_pe_core_base_patch16_224'), (3, 32, 32)),
+    # windows of maps; norms behind branches; pooling between blocks
+    timm_swin=(dict(TIMM_SWIN,
+                    model_name='swin_tiny_patch4_window7_224'), (3, 32, 32)),
+    timm_swinv2=(dict(TIMM_SWIN,
+                      model_name='swinv2_tiny_window8_256'), (3, 32, 32)),
+    timm_hiera=(dict(
+        type='TimmBackbone',
+        model_name='hiera_tiny_224',
+        img_size=32,
+        embed_dim=12,
+        stages=(2, 2),
+        q_pool=1,
+        mask_unit_size=(4, 4),
+        mask_unit_attn=(True, False),
+        init_values=.5,
+        out_type='raw',
+        init_cfg=RANDOM), (3, 32, 32)),
     # LayerScale and registers; rotary positions; no class token; clips
     hf_dinov2=(dict(
         TRANSFORMERS,
@@ -170,7 +198,11 @@ SITES = ('stem', 'tokens', 'block', 'attn', 'window_attn', 'local_attn',
 
 @lru_cache(maxsize=None)
 def frozen(backbone: str) -> FrozenBackbone:
-    return FrozenBackbone.build(BACKBONES[backbone][0])
+    built = FrozenBackbone.build(BACKBONES[backbone][0])
+    for part in built.module.modules():  # blocks of SwinV2 start as nothing
+        if isinstance(part, torch.nn.LayerNorm) and not part.weight.any():
+            torch.nn.init.ones_(part.weight)
+    return built
 
 
 def build(backbone: str, adapter: str, site: str, **options):
@@ -249,6 +281,9 @@ def test_no_adapter_is_left_out():
     ('swin', ('VPT', 'TokenShift')),
     ('timm_dinov3', ('VPT', )),
     ('timm_eva02', ('VPT', 'TokenShift')),
+    ('timm_swin', ('VPT', 'TokenShift', 'ProTuning')),
+    ('timm_swinv2', ('VPT', 'TokenShift', 'ProTuning', 'PATT')),
+    ('timm_hiera', ('VPT', 'ProTuning', 'PATT')),
     ('hf_dinov3', ('VPT', 'TokenShift')),
     ('hf_vjepa2', ('VPT', 'STAdapter', 'TemporalAttention', 'ProTuning')),
 ])
@@ -381,6 +416,7 @@ NEEDS_BIAS = ('SSF', 'PreAdapter')
 WITHOUT_BIAS = ('videomae', 'timm_dinov3')  # of their projections to q, k, v
 ABSENT = dict(
     timm_eva02=('qkv', 'fc1'),
+    timm_swinv2=('qkv', 'norm1', 'norm2'),
     **{name: ('qkv', )
        for name in BACKBONES if name.startswith('hf_')})
 
@@ -493,6 +529,10 @@ def test_wrong_checkpoints_are_refused(backbone, adapter, site):
                              strict=False)
 
 
+# Attention that is no softmax over tokens, or is not in the table.
+WITHOUT_PICTURES = ('dualformer', 'timm_swinv2', 'timm_hiera')
+
+
 @every_case
 def test_pictures(backbone, adapter, site):
     view = build(backbone, adapter, site)
@@ -501,7 +541,7 @@ def test_pictures(backbone, adapter, site):
         maps = attention_maps(view, x, 0)
     except ValueError as error:
         assert type(view.base).__name__ in str(error)
-        assert backbone.startswith('dualformer')
+        assert backbone.startswith(WITHOUT_PICTURES)
     else:
         assert maps.isfinite().all() and len(maps) == len(x)
 

@@ -28,6 +28,8 @@ FRAMES = Need('rows of the batch that are frames', lambda s: s.row == 'frame',
               lambda s: f'a row is a {s.row}')
 TOKENS = Need('tokens (B, N, C)', lambda s: not s.as_map,
               lambda s: 'tokens are a map (B, *S, C)')
+RASTER = Need('patches in the order of their map', lambda s: s.raster,
+              lambda s: 'they are in the order of windows')
 WHOLE = Need('attention among all tokens', lambda s: not s.windows,
              lambda s: 'blocks attend in windows')
 COUNTED = Need('blocks that take tokens in front of theirs',

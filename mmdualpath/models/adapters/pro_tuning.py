@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...options import checked
 from ..sites import Site
-from .base import FRAMES, TOKENS, Adapter
+from .base import FRAMES, RASTER, TOKENS, Adapter
 
 
 @MODELS.register_module()
@@ -35,7 +35,7 @@ class ProTuning(Adapter):
         ValueError: If the width is not positive or the kernel is even.
     """
     sites = ('block', )
-    needs = (FRAMES, TOKENS)
+    needs = (FRAMES, TOKENS, RASTER)
 
     def __init__(self,
                  base: nn.Module,

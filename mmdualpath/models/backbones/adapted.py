@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...options import checked
 from ..complete import refuse_misfit
-from ..sites import locate, sites_of
+from ..sites import blocks_of, sites_of
 from .fingerprint import Fingerprint, digest
 from .frozen import FrozenBackbone, matching, tensors_of
 from .inject import Adapters, inject, recompute
@@ -98,11 +98,11 @@ class AdaptedBackbone(BaseModule):
         self.fingerprint = frozen.fingerprint(name for name in held.values()
                                               if name not in zeroed)
 
-        blocks = locate(self.base, 'block') if with_cp else []
+        blocks = blocks_of(self.base) if with_cp else []
         if adapters:
             inject(self.base, adapters)
-        for spot in blocks:
-            recompute(spot.module)
+        for parent, name in blocks:
+            recompute(getattr(parent, name))
 
         # Recorded once: copies of the model for EMA have no gradients at all.
         self._frozen = {

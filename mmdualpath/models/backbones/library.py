@@ -1,8 +1,8 @@
 """Networks of other libraries as backbones, with their own names."""
 from functools import lru_cache
-from typing import Optional
+from typing import Optional, Tuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..weights import load_pretrained
 
@@ -16,8 +16,10 @@ class LibraryBackbone(nn.Module):
     Attributes:
         init_cfg: ``dict(type='Pretrained', checkpoint=...)``, read by
             ``init_weights`` where no adapters are.
+        input_size: Height and width of images, if there is only one.
     """
     init_cfg: Optional[dict] = None
+    input_size: Optional[Tuple[int, int]] = None
 
     def become(self, model: nn.Module) -> None:
         """Take everything over from a network.
@@ -42,6 +44,18 @@ class LibraryBackbone(nn.Module):
             raise ValueError(f'init_cfg={self.init_cfg}: {type(self).__name__}'
                              " takes dict(type='Pretrained', "
                              'checkpoint=...).')
+
+    def check_size(self, x: Tensor) -> None:
+        """Refuse images ``(N, 3, ..., H, W)`` of a size it does not take.
+
+        Raises:
+            ValueError: If they are of one.
+        """
+        if self.input_size not in (None, tuple(x.shape[-2:])):
+            raise ValueError(
+                f'{type(self).__name__} is built for images of '
+                f'{self.input_size} pixels, given {tuple(x.shape[-2:])}: '
+                'resize them, or build it for these.')
 
 
 @lru_cache(maxsize=None)

@@ -25,7 +25,8 @@ class TimmBackbone(LibraryBackbone):
 
     An instance is also one of timm's class, such as ``VisionTransformer`` or
     ``Eva``. Images of another size than ``img_size`` are read where timm
-    interpolates positions as it runs (ViT and Eva).
+    interpolates positions as it runs (ViT and Eva); Swin, Swin V2 and Hiera
+    take the one that they are built for.
 
     Args:
         model_name: timm's name, such as ``vit_base_patch16_dinov3``; with the
@@ -77,6 +78,8 @@ class TimmBackbone(LibraryBackbone):
         family = timm.model_entrypoint(model_name).__module__
         if family.rpartition('.')[-1] in ANY_SIZE:
             kwargs.setdefault('dynamic_img_size', True)
+        any_size = kwargs.get('dynamic_img_size', False) \
+            or not kwargs.get('strict_img_size', True)
         model = timm.create_model(
             model_name, pretrained=False, num_classes=0, **kwargs)
 
@@ -94,6 +97,11 @@ class TimmBackbone(LibraryBackbone):
         self.init_cfg = init_cfg
         self.num_extra_tokens = getattr(self, 'num_prefix_tokens', 0)
         self.normalization = pixels(self.pretrained_cfg)
+        if not any_size:
+            size = kwargs.get('img_size',
+                              self.pretrained_cfg['input_size'][1:])
+            self.input_size = (size, size) if isinstance(size, int) \
+                else tuple(size)
         # With a tag, the constructor has compared the activation.
         self.names_weights = '.' in model_name or not quick_sibling(
             timm, model_name) and 'quickgelu' not in model_name
@@ -111,8 +119,13 @@ class TimmBackbone(LibraryBackbone):
             x: Images ``(N, 3, H, W)``.
 
         Returns:
-            ``(N, C)``, or with ``out_type='raw'`` tokens ``(N, L, C)``.
+            ``(N, C)``, or with ``out_type='raw'`` tokens ``(N, L, C)``, of
+            Swin a map ``(N, h, w, C)``.
+
+        Raises:
+            ValueError: If it does not take their size.
         """
+        self.check_size(x)
         tokens = self.forward_features(x)
         if self.out_type == 'raw':
             return tokens

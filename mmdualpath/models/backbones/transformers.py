@@ -192,11 +192,7 @@ class TransformersBackbone(LibraryBackbone):
                 f'{type(self).__name__} reads (N, 3, '
                 f'{"T, " * (len(patch) == 3)}H, W) in multiples of {patch}, '
                 f'given {tuple(x.shape)}.')
-        if self.input_size not in (None, tuple(x.shape[-2:])):
-            raise ValueError(
-                f'{type(self).__name__} has positions for images of '
-                f'{self.input_size} pixels, given {tuple(x.shape[-2:])}: '
-                'resize them, or change its crop_size.')
+        self.check_size(x)
         call = dict(family.call)
         if family.clips:
             x = x.transpose(1, 2)

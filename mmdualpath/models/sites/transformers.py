@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .attention import Layout, Rotate
 from .geometry import tube_map
 from .rows import Place, Sites, register_sites
-from .site import Stem
+from .site import Stem, square
 
 
 def _map_to_tokens(out: Tensor) -> Tuple[Tensor, Tuple[int, ...]]:
@@ -25,19 +25,6 @@ def _tokens_to_map(tokens: Tensor, out: Tensor) -> Tensor:
 
 def _convolution(path: str) -> Stem:
     return Stem(f'{path}.out', _map_to_tokens, _tokens_to_map)
-
-
-def _square(tokens: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
-    """Patches that a linear layer gives, of square images.
-
-    Raises:
-        ValueError: If they form no square.
-    """
-    side = round(tokens.shape[1]**0.5)
-    if side**2 != tokens.shape[1]:
-        raise ValueError(f'{tokens.shape[1]} patches form no square, and the '
-                         'stem of SigLIP 2 tells no other size.')
-    return tokens, (side, side)
 
 
 def _heads(attn: nn.Module) -> int:
@@ -142,7 +129,7 @@ register_sites(
         layers=('up_proj', 'down_proj'),
         rotary=True))
 _PATCHES = 'embeddings.patch_embedding'
-_ANY_ASPECT = Stem(f'{_PATCHES}.out', _square, lambda tokens, out: tokens)
+_ANY_ASPECT = Stem(f'{_PATCHES}.out', square, lambda tokens, out: tokens)
 for _kind, _module, _stem in (('Siglip', 'siglip', _convolution(_PATCHES)),
                               ('Siglip2', 'siglip2', _ANY_ASPECT)):
     register_sites(
