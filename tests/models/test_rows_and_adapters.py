@@ -10,6 +10,7 @@ from functools import lru_cache
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmengine.registry import init_default_scope
 
 from mmdualpath.models.adapters import Adapter
 from mmdualpath.models.backbones import FrozenBackbone, fold, inject, strip
@@ -17,6 +18,7 @@ from mmdualpath.models.backbones.frozen import tensors_of
 from mmdualpath.models.sites import blocks_of, resolve, sites_of, unwrapped
 from mmdualpath.visualization import attention_maps
 
+init_default_scope('mmaction')  # which layers of TimeSformer are built in
 T = 2
 RANDOM = dict(type='RandomWeights')
 VIT = dict(
@@ -133,6 +135,43 @@ BACKBONES = dict(
         init_values=.5,
         out_type='raw',
         init_cfg=RANDOM), (3, 32, 32)),
+    # LayerScale of which both halves are asked at once; rotary positions
+    beit=(dict(VIT, type='mmpretrain.BEiTViT',
+               layer_scale_init_value=.5), (3, 32, 32)),
+    eva02=(dict(VIT, type='mmpretrain.ViTEVA02'), (3, 32, 32)),
+    # clips: in turn along time and in frames; pooling; tokens first
+    timesformer=(dict(
+        type='TimeSformer',
+        num_frames=4,
+        img_size=32,
+        patch_size=8,
+        embed_dims=24,
+        num_heads=2,
+        num_transformer_layers=1,
+        init_cfg=RANDOM), (3, 4, 32, 32)),
+    mvit=(dict(
+        type='mmaction.MViT',
+        arch=dict(
+            embed_dims=8, num_layers=3, num_heads=1, downscale_indices=[1]),
+        spatial_size=32,
+        temporal_size=4,
+        output_cls_token=False,
+        init_cfg=RANDOM), (3, 4, 32, 32)),
+    uniformerv2=(dict(
+        type='UniFormerV2',
+        input_resolution=32,
+        patch_size=8,
+        width=24,
+        layers=2,
+        heads=2,
+        t_size=4,
+        return_list=[1],
+        n_layers=1,
+        n_dim=24,
+        n_head=2,
+        mlp_dropout=[0.],
+        clip_pretrained=False,
+        init_cfg=RANDOM), (3, 4, 32, 32)),
     # LayerScale and registers; rotary positions; no class token; clips
     hf_dinov2=(dict(
         TRANSFORMERS,
@@ -284,6 +323,11 @@ def test_no_adapter_is_left_out():
     ('timm_swin', ('VPT', 'TokenShift', 'ProTuning')),
     ('timm_swinv2', ('VPT', 'TokenShift', 'ProTuning', 'PATT')),
     ('timm_hiera', ('VPT', 'ProTuning', 'PATT')),
+    ('beit', ('VPT', 'TokenShift', 'PATT')),
+    ('eva02', ('VPT', 'TemporalAdaptation', 'PATT')),
+    ('timesformer', ('TIA', 'VPT', 'STAdapter')),
+    ('mvit', ('TIA', 'VPT', 'STAdapter')),
+    ('uniformerv2', ('TIA', 'VPT', 'STAdapter')),
     ('hf_dinov3', ('VPT', 'TokenShift')),
     ('hf_vjepa2', ('VPT', 'STAdapter', 'TemporalAttention', 'ProTuning')),
 ])
@@ -363,14 +407,8 @@ def test_saves_merges_and_strips(backbone, adapter, site):
             backbone=cfg,
             adapters=[dict(type=adapter, site=site,
                            **OPTIONS[adapter][0])])).eval()
-    tensors = dict(view.named_parameters()), dict(view.named_buffers())
-    whole = {
-        **{
-            n: tensors[0].get(n, tensors[1].get(n))
-            for n in view.frozen_names()
-        },
-        **small
-    }
+    tensors = dict(tensors_of(view))
+    whole = {**{n: tensors[n] for n in view.frozen_names()}, **small}
     other.load_state_dict(whole)
     torch.testing.assert_close(other(x), expected)
     # without its adapters it is the frozen network
@@ -417,6 +455,11 @@ WITHOUT_BIAS = ('videomae', 'timm_dinov3')  # of their projections to q, k, v
 ABSENT = dict(
     timm_eva02=('qkv', 'fc1'),
     timm_swinv2=('qkv', 'norm1', 'norm2'),
+    beit=('qkv', ),
+    eva02=('fc1', 'fc2'),
+    timesformer=('qkv', 'proj'),
+    mvit=('qkv', 'proj', 'norm1'),
+    uniformerv2=('qkv', 'proj'),
     **{name: ('qkv', )
        for name in BACKBONES if name.startswith('hf_')})
 
@@ -530,7 +573,8 @@ def test_wrong_checkpoints_are_refused(backbone, adapter, site):
 
 
 # Attention that is no softmax over tokens, or is not in the table.
-WITHOUT_PICTURES = ('dualformer', 'timm_swinv2', 'timm_hiera')
+WITHOUT_PICTURES = ('dualformer', 'timm_swinv2', 'timm_hiera', 'beit', 'eva02',
+                    'timesformer', 'mvit', 'uniformerv2')
 
 
 @every_case
@@ -574,19 +618,19 @@ def test_a_scaled_branch_is_the_site():
 
 
 def test_a_row_that_is_inherited_and_does_not_fit():
-    network = MODELS.build(
-        dict(
-            type='mmpretrain.ViTEVA02',
-            arch=dict(
-                embed_dims=24,
-                num_layers=1,
-                num_heads=2,
-                feedforward_channels=48),
-            img_size=32,
-            patch_size=8))
+
+    class Another(MODELS.get('mmpretrain.VisionTransformer')):
+        """Its blocks are written otherwise."""
+
+        def __init__(self, **options):
+            super().__init__(**options)
+            for block in self.layers:
+                block.mixer, block.attn = block.attn, None
+                block.norm, block.ln1 = block.ln1, None
+                del block.attn, block.ln1
+
+    options = {k: v for k, v in VIT.items() if k not in ('type', 'init_cfg')}
     for site in ('attn', 'mlp'):
-        with pytest.raises(
-                ValueError,
-                match='ViTEVA02.*register_sites|'
-                f"'{site}'.*ViTEVA02|ViTEVA02.*'{site}'"):
-            inject(network, [dict(type='ParallelAdapter', site=site)])
+        with pytest.raises(ValueError, match='Another.*register_sites'):
+            inject(
+                Another(**options), [dict(type='ParallelAdapter', site=site)])

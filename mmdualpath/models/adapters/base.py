@@ -34,7 +34,7 @@ WHOLE = Need('attention among all tokens', lambda s: not s.windows,
              lambda s: 'blocks attend in windows')
 COUNTED = Need('blocks that take tokens in front of theirs',
                lambda s: not s.rotary,
-               lambda s: 'rotary positions are one for each patch')
+               lambda s: 'positions are one for each patch')
 SAME_SHAPE = Need('a module that keeps the shape of its tokens',
                   lambda s: s.name not in ('stem', 'qkv', 'fc1', 'fc2'),
                   lambda s: 'the module changes it')

@@ -77,8 +77,9 @@ class Sites:
         raster: Whether patches are in the order of their map, row by row.
         regions: Whether blocks attend to something else than all their
             tokens. True with ``windows``.
-        rotary: Whether blocks get rotary positions, one for each patch, so
-            that no token may be put in front of theirs.
+        rotary: Whether blocks get rotary positions, or a bias of relative
+            ones, for each patch, so that no token may be put in front of
+            theirs.
         map_size: Size of the map of patches, for pictures: a function of
             backbone, number of patches and input.
     """
@@ -462,8 +463,10 @@ def _join(block: nn.Module, parent: nn.Module, name: str, then: str) -> None:
     scale = getattr(holder, key)
     if isinstance(scale, nn.Parameter):
         setattr(parent, name, Joined(getattr(parent, name), Scaled(scale)))
-        setattr(holder, key, None)
-    elif scale is not None and not isinstance(scale, nn.Identity):
+        # Not None: some blocks ask one scale whether there are two.
+        delattr(holder, key)
+        setattr(holder, key, 1.)
+    elif isinstance(scale, nn.Module) and not isinstance(scale, nn.Identity):
         setattr(parent, name, Joined(getattr(parent, name), scale))
         setattr(holder, key, nn.Identity())
 

@@ -63,7 +63,8 @@ class Site:
         windows: Whether the block attends in windows or regions instead of
             among all its tokens.
         raster: Whether patches are in the order of their map, row by row.
-        rotary: Whether blocks get rotary positions, one for each patch.
+        rotary: Whether blocks get rotary positions, or a bias of relative
+            ones, for each patch.
         layout: How the attention module that stands there is written; None
             at other sites, and where that is not known.
         stem: How to read what the backbone's stem gives.
