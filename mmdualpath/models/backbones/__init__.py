@@ -11,6 +11,5 @@ from .transformers import TransformersBackbone
 __all__ = [
     'AdaptedBackbone', 'CLIPVisionTransformer', 'DualFormer',
     'DualPathBackbone', 'Fingerprint', 'FrozenBackbone', 'TimmBackbone',
-    'TransformersBackbone',
-    'fold', 'inject', 'share', 'strip', 'views_of'
+    'TransformersBackbone', 'fold', 'inject', 'share', 'strip', 'views_of'
 ]
