@@ -73,6 +73,15 @@ class Contestant:
         return cfg
 
 
+def _instead_of_adaptformer(**adapter: Any) -> Contestant:
+    """An adapter at every linear layer, or none, of AdaptFormer's config."""
+    sites = ('qkv', 'proj', 'fc1', 'fc2') if adapter else ()
+    adapters = {site: dict(site=site, **adapter) for site in sites}
+    return Contestant(
+        'adaptformer_vitb_ssv2',
+        options={'model.backbone.adapters': dict(_delete_=True, **adapters)})
+
+
 CONTESTANTS: Dict[str, Contestant] = {
     'DualPath B/16, 16 frames':
     Contestant('dualpath_vitb_ssv2'),
@@ -110,8 +119,16 @@ CONTESTANTS: Dict[str, Contestant] = {
             f'model.backbone.adapters.{name}': None
             for name in ('attn_in', 'attn_out', 'mlp_in', 'mlp_out')
         }),
+    'TIA B/16, 8 frames':
+    Contestant('tia_vitb_k400'),
     'AdaptFormer B/16, 8 frames':
     Contestant('adaptformer_vitb_ssv2'),
+    'LoRA B/16, 8 frames':
+    _instead_of_adaptformer(type='LoRA', rank=8),
+    'SSF B/16, 8 frames':
+    _instead_of_adaptformer(type='SSF'),
+    'LoRA or SSF B/16, 8 frames, folded':
+    _instead_of_adaptformer(),
     'full fine-tuning B/16, 8 frames':
     Contestant('full_vitb_ssv2'),
     'full fine-tuning B/16, 8 frames, checkpointing':
