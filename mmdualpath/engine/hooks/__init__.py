@@ -1,11 +1,12 @@
 from .attention_picture import AttentionPictureHook
 from .bad_videos import BadVideoHook
 from .checkpoint import ReliableCheckpointHook
+from .compile import CompileHook
 from .exact_resume import ExactResumeHook
 from .float32_scores import Float32ScoresHook
 from .model_report import ModelReportHook
 
 __all__ = [
-    'AttentionPictureHook', 'BadVideoHook', 'ExactResumeHook',
+    'AttentionPictureHook', 'BadVideoHook', 'CompileHook', 'ExactResumeHook',
     'Float32ScoresHook', 'ModelReportHook', 'ReliableCheckpointHook'
 ]

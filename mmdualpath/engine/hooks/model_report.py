@@ -14,6 +14,7 @@ from ...models.backbones import AdaptedBackbone, views_of
 from ...models.complete import listed, misfits
 from ...models.consistency import adapters_of, check_model, clip_lengths
 from ...options import checked
+from .compile import CompileHook
 
 
 @HOOKS.register_module()
@@ -29,7 +30,8 @@ class ModelReportHook(Hook):
     fit keep their initial values and are named.
 
     Raises:
-        ValueError: If parts of the model or the data do not fit each other.
+        ValueError: If parts of the model or the data do not fit each other,
+            or ``compile`` has no :class:`CompileHook`.
     """
     priority = 'VERY_HIGH'
 
@@ -39,6 +41,12 @@ class ModelReportHook(Hook):
         if getattr(model, 'backbone', None) is None:
             return
         check_model(model)
+        if runner.cfg.get('compile') and not any(
+                isinstance(hook, CompileHook) for hook in runner.hooks):
+            raise ValueError(
+                f'compile={runner.cfg.compile!r}: MMEngine would compile the '
+                'whole training step, which fails after minutes. Compile the '
+                "network: custom_hooks=[dict(type='CompileHook')].")
         # On this model alone: everything frozen would be a screen of lines.
         model._dump_init_info = lambda: None
         for name in ('train', 'val', 'test'):
