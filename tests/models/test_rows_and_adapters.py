@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from mmdualpath.models.adapters import Adapter
 from mmdualpath.models.backbones import FrozenBackbone, fold, inject, strip
 from mmdualpath.models.backbones.frozen import tensors_of
+from mmdualpath.models.consistency import check_size
 from mmdualpath.models.sites import blocks_of, resolve, sites_of, unwrapped
 from mmdualpath.visualization import attention_maps
 
@@ -617,6 +618,30 @@ def test_a_scaled_branch_is_the_site():
             grads.append(up.weight.grad.abs().mean())
         for grad in grads[1:]:
             assert 0.01 < grad / grads[0] < 100
+
+
+@pytest.mark.parametrize('size', [32, 40, 64, 34])
+@pytest.mark.parametrize('backbone', BACKBONES)
+def test_sizes_are_tried_without_values(backbone, size):
+    """What the network itself refuses, and what would be cut or filled."""
+    module = frozen(backbone).module
+    shape = (*BACKBONES[backbone][1][:-2], size, size)
+    try:
+        bare(backbone, torch.zeros(1, *shape))
+    except Exception:
+        with pytest.raises(ValueError, match=type(module).__name__):
+            check_size(module, shape)
+    else:
+        patches = [
+            m.stride[-1] for m in module.modules()
+            if isinstance(m, (torch.nn.Conv2d, torch.nn.Conv3d))
+            and m.stride == m.kernel_size and m.in_channels == 3
+        ]
+        if any(size % p for p in patches):
+            with pytest.raises(ValueError, match='no multiple'):
+                check_size(module, shape)
+        else:
+            check_size(module, shape)
 
 
 def test_a_row_that_is_inherited_and_does_not_fit():
