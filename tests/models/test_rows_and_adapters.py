@@ -59,6 +59,13 @@ TIMM_SWIN = dict(
     drop_path_rate=0.,
     out_type='raw',
     init_cfg=RANDOM)
+HIVIT = dict(
+    type='mmpretrain.HiViT',
+    arch=dict(embed_dims=24, depths=[1, 1, 2], num_heads=2),
+    img_size=32,
+    patch_size=8,
+    out_indices=[1],
+    init_cfg=RANDOM)
 TRANSFORMERS = dict(
     type='TransformersBackbone',
     hidden_size=24,
@@ -140,6 +147,18 @@ BACKBONES = dict(
     beit=(dict(VIT, type='mmpretrain.BEiTViT',
                layer_scale_init_value=.5), (3, 32, 32)),
     eva02=(dict(VIT, type='mmpretrain.ViTEVA02'), (3, 32, 32)),
+    swinv2=(dict(
+        type='mmpretrain.SwinTransformerV2',
+        arch=dict(SWIN, extra_norm_every_n_blocks=0),
+        img_size=32,
+        patch_size=2,
+        window_size=4,
+        drop_path_rate=0.,
+        out_indices=(1, ),
+        init_cfg=RANDOM), (3, 32, 32)),
+    # blocks of MLPs alone in front, and mergers between; relative positions
+    hivit=(dict(HIVIT, layer_scale_init_value=.5), (3, 32, 32)),
+    hivit_rpe=(dict(HIVIT, rpe=True), (3, 32, 32)),
     # clips: in turn along time and in frames; pooling; tokens first
     timesformer=(dict(
         type='TimeSformer',
@@ -576,8 +595,8 @@ def test_wrong_checkpoints_are_refused(backbone, adapter, site):
 
 
 # Attention that is no softmax over tokens, or is not in the table.
-WITHOUT_PICTURES = ('dualformer', 'timm_swinv2', 'timm_hiera', 'beit', 'eva02',
-                    'timesformer', 'mvit', 'uniformerv2')
+WITHOUT_PICTURES = ('dualformer', 'timm_swinv2', 'timm_hiera', 'swinv2',
+                    'beit', 'eva02', 'timesformer', 'mvit', 'uniformerv2')
 
 
 @every_case
