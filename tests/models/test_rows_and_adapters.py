@@ -61,10 +61,10 @@ TIMM_SWIN = dict(
     init_cfg=RANDOM)
 HIVIT = dict(
     type='mmpretrain.HiViT',
-    arch=dict(embed_dims=24, depths=[1, 1, 2], num_heads=2),
+    arch=dict(embed_dims=24, depths=[0, 0, 3], num_heads=2),
     img_size=32,
     patch_size=8,
-    out_indices=[1],
+    out_indices=[2],
     init_cfg=RANDOM)
 TRANSFORMERS = dict(
     type='TransformersBackbone',
@@ -156,7 +156,7 @@ BACKBONES = dict(
         drop_path_rate=0.,
         out_indices=(1, ),
         init_cfg=RANDOM), (3, 32, 32)),
-    # blocks of MLPs alone in front, and mergers between; relative positions
+    # patches are merged between blocks; relative positions
     hivit=(dict(HIVIT, layer_scale_init_value=.5), (3, 32, 32)),
     hivit_rpe=(dict(HIVIT, rpe=True), (3, 32, 32)),
     # clips: in turn along time and in frames; pooling; tokens first

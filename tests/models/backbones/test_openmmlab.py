@@ -30,12 +30,12 @@ SWINV2 = dict(
     out_indices=(1, ))
 HIVIT = dict(
     type='mmpretrain.HiViT',
-    arch=dict(embed_dims=48, depths=[1, 1, 2], num_heads=2),
+    arch=dict(embed_dims=48, depths=[1, 1, 7], num_heads=2),
     img_size=32,
     patch_size=8,
     inner_patches=4,
     layer_scale_init_value=.5,
-    out_indices=[1])
+    out_indices=[6])
 # Two image sizes, but of BEiT and of HiViT with relative positions, which
 # have those of one.
 MODELS_AND_SIZES = dict(
