@@ -151,7 +151,8 @@ def check_size(view: nn.Module, shape: Sequence[int]) -> None:
         with torch.no_grad():
             bare(torch.empty((1, *shape), device='meta'))
     except Exception as error:
-        if re.search(r'\bmeta\b', str(error)):  # it asks for values, and cannot be tried
+        # It asks for values, and cannot be tried without.
+        if re.search(r'\bmeta\b', str(error)):
             return
         raise ValueError(f'{type(base).__name__} does not take them '
                          f'({str(error) or type(error).__name__}).') from error

@@ -39,10 +39,10 @@ class ModelReportHook(Hook):
     """Checks a model and says what of it trains.
 
     Before a run the parts of the model are compared with each other and with
-    the clips and the size of images of the data. One block then shows trainable and total parameters
-    by path and method, the frozen backbone and its fingerprint, and what was
-    measured; MMEngine's list of the initialisation of every tensor is left
-    out. With ``load_from`` for other classes, tensors of the head that do not
+    the clips and the size of images of the data. One block then shows
+    trainable and total parameters by path and method, the frozen backbone and
+    its fingerprint, and what was measured; MMEngine's list of the
+    initialisation of every tensor is left out. With ``load_from`` for other classes, tensors of the head that do not
     fit keep their initial values and are named.
 
     Raises:
