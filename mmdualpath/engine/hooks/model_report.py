@@ -42,7 +42,8 @@ class ModelReportHook(Hook):
     the clips and the size of images of the data. One block then shows
     trainable and total parameters by path and method, the frozen backbone and
     its fingerprint, and what was measured; MMEngine's list of the
-    initialisation of every tensor is left out. With ``load_from`` for other classes, tensors of the head that do not
+    initialisation of every tensor is left out.
+    With ``load_from`` for other classes, tensors of the head that do not
     fit keep their initial values and are named.
 
     Raises:
