@@ -188,6 +188,20 @@ def enable_cpu() -> None:
     MMDistributedDataParallel.__init__ = without_ids
 
 
+def load_buffers(module: nn.Module) -> None:
+    """mmpretrain's Swin V2 takes buffers out of whatever it is to load.
+
+    It then misses them under strict loading. Here what sizes determine is
+    known, and a checkpoint holds it.
+
+    Args:
+        module: A network built by mmpretrain, changed in place.
+    """
+    for key, hook in list(module._load_state_dict_pre_hooks.items()):
+        if getattr(hook.hook, '__name__', '') == '_delete_reinit_params':
+            del module._load_state_dict_pre_hooks[key]
+
+
 def float_drop_probs(module: nn.Module) -> None:
     """mmpretrain 1.2.0's ViT keeps ``drop_prob`` as a numpy float.
 

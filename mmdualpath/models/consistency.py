@@ -1,11 +1,14 @@
 """Parts of a model that must agree are compared before they run."""
-from typing import Dict, Iterator, List, Set
+import copy
+import re
+from typing import Dict, Iterator, List, Sequence, Set
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from .adapters.base import Adapter
-from .backbones import views_of
+from .backbones import strip, views_of
 from .backbones.fingerprint import RANDOM
 
 # Frames are 0 to 255 when they are normalised.
@@ -117,6 +120,42 @@ def _check_frames(model: nn.Module) -> None:
             raise ValueError(
                 f'cls_head.num_frames={frames}, but the adapters are set for '
                 f'clips of {sorted(lengths)} frames: give all the same.')
+
+
+def check_size(view: nn.Module, shape: Sequence[int]) -> None:
+    """Try whether a frozen backbone takes images, without values.
+
+    Args:
+        view: A view of a frozen backbone, or a backbone.
+        shape: Of an image ``(3, H, W)`` or of a clip ``(3, T, H, W)``.
+
+    Raises:
+        ValueError: If it does not, or height or width is no multiple of its
+            patches.
+    """
+    base = getattr(view, 'base', view)
+    for layer in base.modules():
+        # Some libraries drop what fills no patch, others fill it with zeros.
+        if isinstance(layer, _ConvNd) and layer.in_channels == shape[0] \
+                and layer.kernel_size == layer.stride \
+                and any(s % p for s, p in zip(shape[-2:], layer.stride[-2:])):
+            raise ValueError(f'{type(base).__name__} reads patches of '
+                             f'{tuple(layer.stride[-2:])} pixels, and these '
+                             'are no multiple of them.')
+    memo = {id(b): b.to('meta') for b in base.buffers()}
+    for p in base.parameters():
+        memo[id(p)] = nn.Parameter(p.to('meta'), requires_grad=False)
+    bare = strip(copy.deepcopy(base, memo))
+    bare.train(False)  # mmpretrain's eval() returns None
+    try:
+        with torch.no_grad():
+            bare(torch.empty((1, *shape), device='meta'))
+    except Exception as error:
+        # It asks for values, and cannot be tried without.
+        if re.search(r'\bmeta\b', str(error)):
+            return
+        raise ValueError(f'{type(base).__name__} does not take them '
+                         f'({str(error) or type(error).__name__}).') from error
 
 
 def check_head(head: nn.Module) -> None:

@@ -2,6 +2,7 @@
 import copy
 import logging
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,93 @@ def test_clips_of_another_length(run, tmp_path, change, message):
     cfg.train_dataloader.dataset.pipeline[1].update(change)
     with pytest.raises(ValueError, match=message):
         make_runner(cfg).train()
+
+
+SWIN = dict(
+    type='TimmBackbone',
+    model_name='swin_tiny_patch4_window7_224',
+    img_size=32,
+    embed_dim=24,
+    depths=(1, ),
+    num_heads=(2, ),
+    window_size=4,
+    init_cfg=dict(type='RandomWeights'))
+FIXED = (r'48x64 pixels.*SwinTransformer is built for images of \(32, 32\) '
+         r'pixels')
+
+
+def refuses(cfg, between, message):
+    """Whether a run is refused for steps between decoding and packing."""
+    cfg.train_dataloader.dataset.pipeline[3:3] = between
+    runner = make_runner(cfg)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    with pytest.raises(ValueError, match=message) if message \
+            else nullcontext():
+        runner.call_hook('before_run')
+
+
+@pytest.mark.parametrize('backbone, between, preprocessor, message', [
+    (SWIN, [dict(type='CenterCrop', crop_size=(64, 48))
+            ], {}, f'train pipeline.*{FIXED}'),
+    (SWIN, [dict(type='Resize', scale=(32, 32), keep_ratio=False)], {}, None),
+    (SWIN, [
+        dict(type='CenterCrop', crop_size=32),
+        dict(
+            type='ClipAugment',
+            transforms=[dict(type='Resize', size=[48, 64])])
+    ], {}, FIXED),
+    (SWIN, [
+        dict(type='CenterCrop', crop_size=(64, 48)),
+        dict(type='RandomRescale', scale_range=(32, 33))
+    ], {}, None),
+    (SWIN, [], dict(augment=[dict(type='CenterCrop', size=[48, 64])]), None),
+    (tiny_training.CLIP, [], dict(frameset_size=36),
+     "36x36 pixels.*path 'temporal'.*CLIPVision.*patches of .8, 8. pixels"),
+    (tiny_training.CLIP, [
+        dict(type='CenterCrop', crop_size=32),
+        dict(type='GridFrameset', size=36, num_spatial_frames=4)
+    ], {}, "36x36 pixels.*path 'temporal'.*CLIPVision.*patches of .8, 8."),
+    (tiny_training.CLIP, [dict(type='CenterCrop', crop_size=30)
+                          ], {}, "30x30 pixels.*path 'spatial'.*no multiple"),
+])
+def test_size_of_images(run, tmp_path, backbone, between, preprocessor,
+                        message):
+    """Compared before any video is read; what is not known is not refused."""
+    if backbone is SWIN:
+        pytest.importorskip('timm')
+    cfg = copy.deepcopy(run[1])
+    cfg.work_dir = str(tmp_path)
+    cfg.model.backbone = dict(
+        type='DualPathBackbone', backbone=backbone, spatial={}, temporal={})
+    cfg.model.cls_head.in_channels = 48
+    cfg.model.data_preprocessor.update(preprocessor)
+    refuses(cfg, between, message)
+
+
+@pytest.mark.parametrize('size, message', [
+    (32, None),
+    (40, '40x40 pixels: TimeSformer does not take'),
+])
+def test_size_of_clips(run, tmp_path, size, message):
+    """A backbone of clips is tried on them."""
+    cfg = copy.deepcopy(run[1])
+    cfg.work_dir = str(tmp_path)
+    cfg.model = dict(
+        type='Recognizer3D',
+        backbone=dict(
+            type='AdaptedBackbone',
+            backbone=dict(
+                type='TimeSformer',
+                num_frames=16,
+                img_size=32,
+                patch_size=8,
+                embed_dims=24,
+                num_heads=2,
+                num_transformer_layers=1,
+                init_cfg=dict(type='RandomWeights'))),
+        cls_head=dict(type='TimeSformerHead', num_classes=2, in_channels=24),
+        data_preprocessor=dict(type='ActionDataPreprocessor'))
+    refuses(cfg, [dict(type='CenterCrop', crop_size=size)], message)
 
 
 def test_frames_of_the_head(run, tmp_path):

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from mmdualpath.models.adapters import Adapter
 from mmdualpath.models.backbones import FrozenBackbone, fold, inject, strip
 from mmdualpath.models.backbones.frozen import tensors_of
+from mmdualpath.models.consistency import check_size
 from mmdualpath.models.sites import blocks_of, resolve, sites_of, unwrapped
 from mmdualpath.visualization import attention_maps
 
@@ -57,6 +58,13 @@ TIMM_SWIN = dict(
     window_size=4,
     drop_path_rate=0.,
     out_type='raw',
+    init_cfg=RANDOM)
+HIVIT = dict(
+    type='mmpretrain.HiViT',
+    arch=dict(embed_dims=24, depths=[0, 0, 3], num_heads=2),
+    img_size=32,
+    patch_size=8,
+    out_indices=[2],
     init_cfg=RANDOM)
 TRANSFORMERS = dict(
     type='TransformersBackbone',
@@ -139,6 +147,18 @@ BACKBONES = dict(
     beit=(dict(VIT, type='mmpretrain.BEiTViT',
                layer_scale_init_value=.5), (3, 32, 32)),
     eva02=(dict(VIT, type='mmpretrain.ViTEVA02'), (3, 32, 32)),
+    swinv2=(dict(
+        type='mmpretrain.SwinTransformerV2',
+        arch=dict(SWIN, extra_norm_every_n_blocks=0),
+        img_size=32,
+        patch_size=2,
+        window_size=4,
+        drop_path_rate=0.,
+        out_indices=(1, ),
+        init_cfg=RANDOM), (3, 32, 32)),
+    # patches are merged between blocks; relative positions
+    hivit=(dict(HIVIT, layer_scale_init_value=.5), (3, 32, 32)),
+    hivit_rpe=(dict(HIVIT, rpe=True), (3, 32, 32)),
     # clips: in turn along time and in frames; pooling; tokens first
     timesformer=(dict(
         type='TimeSformer',
@@ -575,8 +595,8 @@ def test_wrong_checkpoints_are_refused(backbone, adapter, site):
 
 
 # Attention that is no softmax over tokens, or is not in the table.
-WITHOUT_PICTURES = ('dualformer', 'timm_swinv2', 'timm_hiera', 'beit', 'eva02',
-                    'timesformer', 'mvit', 'uniformerv2')
+WITHOUT_PICTURES = ('dualformer', 'timm_swinv2', 'timm_hiera', 'swinv2',
+                    'beit', 'eva02', 'timesformer', 'mvit', 'uniformerv2')
 
 
 @every_case
@@ -617,6 +637,30 @@ def test_a_scaled_branch_is_the_site():
             grads.append(up.weight.grad.abs().mean())
         for grad in grads[1:]:
             assert 0.01 < grad / grads[0] < 100
+
+
+@pytest.mark.parametrize('size', [32, 40, 64, 34])
+@pytest.mark.parametrize('backbone', BACKBONES)
+def test_sizes_are_tried_without_values(backbone, size):
+    """What the network itself refuses, and what would be cut or filled."""
+    module = frozen(backbone).module
+    shape = (*BACKBONES[backbone][1][:-2], size, size)
+    try:
+        bare(backbone, torch.zeros(1, *shape))
+    except Exception:
+        with pytest.raises(ValueError, match=type(module).__name__):
+            check_size(module, shape)
+    else:
+        patches = [
+            m.stride[-1] for m in module.modules()
+            if isinstance(m, (torch.nn.Conv2d, torch.nn.Conv3d))
+            and m.stride == m.kernel_size and m.in_channels == 3
+        ]
+        if any(size % p for p in patches):
+            with pytest.raises(ValueError, match='no multiple'):
+                check_size(module, shape)
+        else:
+            check_size(module, shape)
 
 
 def test_a_row_that_is_inherited_and_does_not_fit():

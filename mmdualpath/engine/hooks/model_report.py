@@ -1,20 +1,37 @@
 """What a run trains, and on what, in one block at its beginning."""
-from typing import Any, Dict, Iterator, List, Optional
+from typing import (Any, Callable, Dict, Iterator, List, Optional, Sequence,
+                    Tuple)
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, Runner
-from torch import nn
+from torch import Tensor, nn
 
-from ...datasets.transforms import GridFrameset
+from ...augmentation import Clip
+from ...datasets.transforms import ClipAugment, GridFrameset
+from ...framesets import to_pair
 from ...models import DualPathDataPreprocessor
 from ...models.backbones import AdaptedBackbone, views_of
+from ...models.backbones.library import LibraryBackbone
 from ...models.complete import listed, misfits
-from ...models.consistency import adapters_of, check_model, clip_lengths
+from ...models.consistency import (adapters_of, check_model, check_size,
+                                   clip_lengths)
 from ...options import checked
 from .compile import CompileHook
+
+Size = Tuple[int, int]
+# What steps make of the size of frames, (H, W); None is not known.
+SIZES: Dict[str, Callable[[Any], Optional[Size]]] = dict(
+    CenterCrop=lambda step: step.crop_size[::-1],
+    ThreeCrop=lambda step: step.crop_size[::-1],
+    TenCrop=lambda step: step.crop_size[::-1],
+    RandomCrop=lambda step: (step.size, step.size),
+    Resize=lambda step: None if step.keep_ratio else step.scale[::-1])
+# Those that change no size; all others may.
+KEEPING = ('Flip', 'ColorJitter', 'RandomErasing', 'Fuse', 'FormatShape',
+           'PackActionInputs')
 
 
 @HOOKS.register_module()
@@ -23,10 +40,11 @@ class ModelReportHook(Hook):
     """Checks a model and says what of it trains.
 
     Before a run the parts of the model are compared with each other and with
-    the clips of the data. One block then shows trainable and total parameters
-    by path and method, the frozen backbone and its fingerprint, and what was
-    measured; MMEngine's list of the initialisation of every tensor is left
-    out. With ``load_from`` for other classes, tensors of the head that do not
+    the clips and the size of images of the data. One block then shows
+    trainable and total parameters by path and method, the frozen backbone and
+    its fingerprint, and what was measured; MMEngine's list of the
+    initialisation of every tensor is left out.
+    With ``load_from`` for other classes, tensors of the head that do not
     fit keep their initial values and are named.
 
     Raises:
@@ -52,7 +70,9 @@ class ModelReportHook(Hook):
         for name in ('train', 'val', 'test'):
             loop = getattr(runner, f'_{name}_loop', None)
             if isinstance(loop, BaseLoop):
-                _check_clips(model, loop.dataloader.dataset, name)
+                steps = _steps(loop.dataloader.dataset)
+                _check_clips(model, steps, name)
+                _check_sizes(model, steps, name)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Leave out what a head of other classes cannot take."""
@@ -152,16 +172,24 @@ def _method_of(view: nn.Module, name: str) -> str:
     return owner
 
 
-def _check_clips(model: nn.Module, dataset: Any, split: str) -> None:
+def _steps(dataset: Any) -> List[Any]:
+    """The steps of a data set's pipeline, also of one that is wrapped."""
+    while not hasattr(dataset, 'pipeline') and hasattr(dataset, 'dataset'):
+        dataset = dataset.dataset
+    return list(getattr(getattr(dataset, 'pipeline', None), 'transforms', ()))
+
+
+def _frames_of(steps: Sequence[Any]) -> Optional[int]:
+    return next((s.clip_len for s in steps if hasattr(s, 'clip_len')), None)
+
+
+def _check_clips(model: nn.Module, steps: Sequence[Any], split: str) -> None:
     """Compare the length of a pipeline's clips with the model's.
 
     Raises:
         ValueError: If they differ.
     """
-    while not hasattr(dataset, 'pipeline') and hasattr(dataset, 'dataset'):
-        dataset = dataset.dataset
-    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
-    frames = next((s.clip_len for s in steps if hasattr(s, 'clip_len')), None)
+    frames = _frames_of(steps)
     if frames is None or any(isinstance(s, GridFrameset) for s in steps):
         return
     given = dict(frames=frames)
@@ -180,3 +208,63 @@ def _check_clips(model: nn.Module, dataset: Any, split: str) -> None:
         raise ValueError(
             f'The {split} pipeline gives clips of clip_len='
             f'{frames} frames, but cls_head.num_frames={expected}.')
+
+
+def _check_sizes(model: nn.Module, steps: Sequence[Any], split: str) -> None:
+    """Try whether frozen backbones take the images of a pipeline.
+
+    Raises:
+        ValueError: If one does not.
+    """
+    frames = _frames_of(steps)
+    layout = next(
+        (s.input_format for s in steps if hasattr(s, 'input_format')), None)
+    for path, size in _sizes(model.data_preprocessor, steps).items():
+        view = views_of(model.backbone).get(path)
+        if size is None \
+                or not isinstance(view, (AdaptedBackbone, LibraryBackbone)):
+            continue
+        of_clips = path == 'frames' and layout != 'NCHW'
+        if of_clips and (layout != 'NCTHW' or frames is None):
+            continue
+        try:
+            check_size(view, (3, frames, *size) if of_clips else (3, *size))
+        except ValueError as error:
+            raise ValueError(
+                f'The {split} pipeline gives images of {size[0]}x{size[1]} '
+                f'pixels{f" for the path {path!r}" * (path != "frames")}: '
+                f'{error}') from error
+
+
+def _sizes(preprocessor: nn.Module,
+           steps: Sequence[Any]) -> Dict[str, Optional[Size]]:
+    """Height and width of the images of each path, None if not known."""
+    size = None
+    for step in steps:
+        kind = type(step).__name__
+        if isinstance(step, GridFrameset):
+            given = to_pair(step.size, 'size') if step.size else size
+            if step.num_spatial_frames is not None:
+                return dict(spatial=size, temporal=given)
+            size = given
+        elif kind in SIZES:
+            size = SIZES[kind](step)
+        elif isinstance(step, ClipAugment):
+            size = size and _augmented(step.transforms, size)
+        elif kind not in KEEPING:
+            size = None
+    if not isinstance(preprocessor, DualPathDataPreprocessor):
+        return dict(frames=size)
+    if size and preprocessor.augmentation is not None:
+        size = _augmented(preprocessor.augmentation, size)
+    frameset = preprocessor.frameset_size
+    return dict(
+        spatial=size,
+        temporal=to_pair(frameset, 'frameset_size') if frameset else size)
+
+
+def _augmented(transforms: Callable[[Clip], Tensor], size: Size) -> Size:
+    """The size of images that are augmented, without a draw that counts."""
+    with torch.random.fork_rng(devices=[]):
+        clip = transforms(Clip(torch.zeros(1, 3, *size, dtype=torch.uint8)))
+    return tuple(clip.shape[-2:])

@@ -10,7 +10,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from ...compat import float_drop_probs, no_inflation
+from ...compat import float_drop_probs, load_buffers, no_inflation
 from ..weights import computed_buffers, load_pretrained
 from .fingerprint import RANDOM, Fingerprint, digest
 
@@ -94,6 +94,7 @@ class FrozenBackbone:
                 "init_cfg=dict(type='RandomWeights') if random weights are "
                 'meant.')
         float_drop_probs(module)
+        load_buffers(module)
         module.requires_grad_(False)
         digests = {  # none on the meta device
             name: '' if tensor.is_meta else digest(tensor)

@@ -1,7 +1,13 @@
 """Rows of backbones of mmpretrain and MMAction2 for their branches alone."""
-from torch import nn
+from typing import Any, Optional
 
+from torch import Tensor, nn
+
+from .attention import Layout
+from .geometry import Windows
+from .openmmlab import cut_swin
 from .rows import CHANGES, Place, Sites, register_sites
+from .site import Stem, square
 
 READ = 'its attention reads the weight of qkv and does not call it'
 
@@ -46,6 +52,60 @@ register_sites(
             proj='attn.proj',
             mlp='mlp',
             norm_mlp=Place('mlp', norm='norm2'),
+            norm1='norm1',
+            norm2='norm2')))
+# Norms stand behind the branches, which read the stream itself; attention is
+# of normalised queries and keys, and reads the weight of qkv.
+register_sites(
+    'mmpretrain.models.backbones.swin_transformer_v2.SwinTransformerV2',
+    Sites(
+        blocks='stages.*.blocks.*',
+        norm='norm1',
+        tokens='drop_after_pos',
+        places=dict(
+            attn=Place('attn', then='norm1'),
+            window_attn=Place(
+                'attn',
+                then='norm1',
+                when=lambda block: block.attn.shift_size == 0),
+            proj=Place('attn.w_msa.proj', row='window'),
+            mlp=Place('ffn', then='norm2'),
+            **_FFN),
+        windows=Windows(size=lambda x, size: tuple(size), cut=cut_swin)))
+
+
+def _relative_positions(attn: nn.Module,
+                        num_tokens: int,
+                        rpe_index: Optional[bool] = None,
+                        mask: Any = None) -> Optional[Tensor]:
+    if rpe_index is None:
+        return None
+    index = attn.relative_position_index
+    return attn.relative_position_bias_table[index].permute(2, 0, 1)[None]
+
+
+# Its first stages have MLPs alone, on the pixels of a patch, and between
+# stages patches are merged: tokens begin behind them.
+HIVIT_ATTENTION = Layout(('Attention', ), bias=_relative_positions)
+register_sites(
+    'mmpretrain.models.backbones.hivit.HiViT',
+    Sites(
+        blocks='blocks.*',
+        is_block=lambda module: getattr(module, 'attn', None) is not None,
+        norm='norm1',
+        stem=Stem('pos_drop', square, lambda tokens, out: tokens),
+        tokens='pos_drop',
+        attn='attn',
+        rotary=lambda backbone: backbone.rpe,
+        places=dict(
+            attn=Place('attn', then='gamma_1'),
+            msa=Place('attn', layout=HIVIT_ATTENTION),
+            qkv='attn.qkv',
+            proj='attn.proj',
+            mlp=Place('mlp', then='gamma_2'),
+            norm_mlp=Place('mlp', then='gamma_2', norm='norm2'),
+            fc1='mlp.fc1',
+            fc2='mlp.fc2',
             norm1='norm1',
             norm2='norm2')))
 # Attention along time and in frames, which adds its input itself; tokens are

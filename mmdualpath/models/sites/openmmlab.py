@@ -31,8 +31,9 @@ def _relative_positions(attn: nn.Module,
     return bias if mask is None else bias + mask[:, None]
 
 
-def _cut_swin(block: nn.Module,
-              size: Tuple[int, ...]) -> Tuple[Sequence[int], Sequence[int]]:
+def cut_swin(block: nn.Module,
+             size: Tuple[int, ...]) -> Tuple[Sequence[int], Sequence[int]]:
+    """Windows and shift of a block of mmpretrain's Swin or Swin V2."""
     attn = unwrapped(block.attn)
     small = min(size) == attn.window_size and not attn.pad_small_map
     return (attn.window_size, ) * 2, (0 if small else attn.shift_size, ) * 2
@@ -84,7 +85,7 @@ register_sites(
             fc2='ffn.layers.1',
             norm1='norm1',
             norm2='norm2'),
-        windows=Windows(size=lambda x, size: tuple(size), cut=_cut_swin)))
+        windows=Windows(size=lambda x, size: tuple(size), cut=cut_swin)))
 # Local and global attention alternate; only the local one has a qkv.
 register_sites(
     'mmdualpath.models.backbones.dualformer.DualFormer',

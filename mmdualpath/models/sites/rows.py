@@ -58,6 +58,8 @@ class Sites:
             children of a list.
         norm: Path in a block to the norm in front of its attention, of the
             block's width.
+        is_block: Whether one of what the pattern finds is a block; the others
+            are between blocks and have no sites.
         places: Where each named site is, a :class:`Place` or its path.
         row: What a row of the batch is, ``frame`` or ``clip``, or a function
             of the backbone that says it.
@@ -90,6 +92,7 @@ class Sites:
     as_map: bool = False
     stem: Union[str, Stem] = field(default_factory=Stem)
     tokens: Optional[str] = None
+    is_block: Callable[[nn.Module], bool] = lambda module: True
     extra_tokens: Callable[[nn.Module], int] = _extra_tokens
     positions: Mapping[str, Callable[[nn.Module], int]] = field(
         default_factory=lambda: dict(pos_embed=_extra_tokens))
@@ -133,6 +136,13 @@ class Sites:
         """All sites of the backbone."""
         outside = (STEM, TOKENS) if self.tokens else (STEM, )
         return (*outside, BLOCK, *self.places)
+
+    def blocks_of(self, backbone: nn.Module) -> List[Tuple[nn.Module, str]]:
+        """All blocks in order, each as its parent module and its name there.
+        """
+        return [(parent, name)
+                for parent, name in _children(backbone, self.blocks)
+                if self.is_block(unwrapped(getattr(parent, name)))]
 
 
 TABLE: Dict[str, Sites] = {}
@@ -181,7 +191,7 @@ def sites_of(backbone: nn.Module) -> Sites:
             f'{known}. Add a row with '
             'mmdualpath.models.sites.register_sites().')
     try:
-        for parent, name in _children(backbone, row.blocks):
+        for parent, name in row.blocks_of(backbone):
             getattr(*resolve(getattr(parent, name), row.norm))
     except AttributeError as error:
         raise ValueError(
@@ -193,7 +203,7 @@ def sites_of(backbone: nn.Module) -> Sites:
 
 def blocks_of(backbone: nn.Module) -> List[Tuple[nn.Module, str]]:
     """All blocks in order, each as its parent module and its name there."""
-    return _children(backbone, sites_of(backbone).blocks)
+    return sites_of(backbone).blocks_of(backbone)
 
 
 @dataclass(frozen=True)
@@ -276,7 +286,7 @@ def locate(backbone: nn.Module,
         raster=row.raster or site == STEM,
         rotary=row.rotary(backbone),
         windows=row.regions or row.windows is not None)
-    places = _children(backbone, row.blocks)
+    places = row.blocks_of(backbone)
 
     if site in (STEM, TOKENS):
         if blocks is not None:

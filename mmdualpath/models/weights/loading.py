@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 from mmengine.logging import print_log
 from torch import nn
 
+from ...compat import load_buffers
 from ..complete import listed
 from .base import StateDict, matches
 from .formats import Converted, convert
@@ -14,7 +15,7 @@ from .resizing import resize_tables
 from .timm import sizeless_facts, tells_no_activation
 
 # Buffers that the constructor computes from sizes alone.
-COMPUTED = (r'(.*\.)?relative_position_index', r'pos_embed')
+COMPUTED = (r'(.*\.)?relative_(position_index|coords_table)', r'pos_embed')
 
 
 def load_pretrained(backbone: nn.Module,
@@ -79,6 +80,7 @@ def load_pretrained(backbone: nn.Module,
         ]).rstrip())
 
     loaded = {n: t for n, t in tensors.items() if n in own and not differs(n)}
+    load_buffers(backbone)
     backbone.load_state_dict({**own, **loaded}, strict=True)
     if normalization is not None:
         backbone.normalization = normalization
