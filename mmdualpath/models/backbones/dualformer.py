@@ -187,7 +187,9 @@ class GlobalAttention(nn.Module):
     def priors(self, x: Tensor, shape: Shape) -> Tensor:
         """Tokens of all levels of the pyramid: ``(B, N, C) -> (B, P, C)``."""
         maps = to_map(x, shape)
-        return torch.cat([to_tokens(level(maps)) for level in self.levels], 1)
+        levels = [to_tokens(level(maps)) for level in self.levels]
+        # Under autocast some kinds of pooling compute in float32.
+        return torch.cat(levels, 1).to(x.dtype)
 
     def forward(self, x: Tensor, shape: Shape) -> Tensor:
         """``(B, N, C) -> same``, N tokens being a map of size ``shape``."""
