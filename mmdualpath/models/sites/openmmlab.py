@@ -38,6 +38,11 @@ def _cut_swin(block: nn.Module,
     return (attn.window_size, ) * 2, (0 if small else attn.shift_size, ) * 2
 
 
+def _last_stage(backbone: nn.Module) -> str:
+    """The norm of what the last stage puts out, if that is put out."""
+    return f'norm{backbone.num_layers - 1}'
+
+
 VIT_ATTENTION = Layout(('MultiheadAttention', ),
                        scale=lambda attn: None,
                        dropout=lambda attn: attn.attn_drop,
@@ -49,6 +54,7 @@ register_sites(
     Sites(
         blocks='layers.*',
         norm='ln1',
+        final_norm='ln1',
         attn='attn',
         tokens='drop_after_pos',
         places=dict(
@@ -69,6 +75,7 @@ register_sites(
     Sites(
         blocks='stages.*.blocks.*',
         norm='norm1',
+        final_norm=_last_stage,
         tokens='drop_after_pos',
         places=dict(
             attn='attn',
@@ -91,6 +98,7 @@ register_sites(
     Sites(
         blocks='stages.*.blocks.*',
         norm='norm1',
+        final_norm='norm',
         row=lambda backbone: 'clip' if backbone.axes == 3 else 'frame',
         stem='stages.0.patch_embed',
         regions=True,
@@ -112,6 +120,7 @@ register_sites(
     Sites(
         blocks='layers.*.blocks.*',
         norm='norm1',
+        final_norm=_last_stage,
         row='clip',
         as_map=True,
         places=dict(
@@ -149,6 +158,7 @@ register_sites(
     Sites(
         blocks='blocks.*',
         norm='norm1',
+        final_norm='norm',
         row='clip',
         tokens='pos_drop',
         attn='attn',

@@ -81,6 +81,7 @@ def _row(scales: Tuple[str, str], **changes: Any) -> Sites:
         tokens='pos_drop',
         extra_tokens=_prefix_tokens,
         attn='attn',
+        final_norm='norm',
         places=dict(
             attn=Place('attn', then=first),
             msa=Place('attn', layout=ATTENTION),
