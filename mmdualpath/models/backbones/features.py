@@ -1,15 +1,16 @@
 """A frozen network that is read, not adapted."""
 from contextlib import contextmanager, nullcontext
-from typing import (Any, Callable, ContextManager, Dict, Iterator, List,
-                    Mapping, Optional, Sequence, Union)
+from typing import (Any, ContextManager, Dict, Iterator, List, Mapping,
+                    Optional, Sequence, Union)
 
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ...options import checked
+from ..adapters.attention import AttentionAdapter
 from ..features import Features
-from ..sites import Layout, final_norm_of, locate
+from ..sites import AttentionInputs, Site, final_norm_of, locate
 from .adapted import AdaptedBackbone
 from .frozen import FrozenBackbone
 
@@ -83,10 +84,7 @@ class FrozenFeatures(AdaptedBackbone):
                     f'blocks {other} are of others.')
         if queries_keys:
             for spot in locate(self.base, 'msa', blocks):
-                if spot.site.layout is None:
-                    raise ValueError(
-                        f'queries_keys: the row of {kind} does not say how '
-                        'its attention is written.')
+                AttentionAdapter.check(spot.site)
 
     def train(self, mode: bool = True) -> 'FrozenFeatures':
         """The network itself stays in eval mode."""
@@ -130,36 +128,49 @@ class FrozenFeatures(AdaptedBackbone):
     def _listening(self, heard: Dict[str, List]) -> Iterator[None]:
         """Note what the chosen blocks put out while inside."""
 
-        def block(module: nn.Module, args: Any, out: Tensor) -> None:
+        def note(block: nn.Module, args: Any, out: Tensor) -> None:
             heard['tokens'].append(out.flatten(1, -2))
 
-        def attention(layout: Layout) -> Callable:
-
-            def note(module: nn.Module, args: Any, kwargs: Any) -> None:
-                inputs = layout.inputs(module, *args, **kwargs).rotated()
-                heard['queries'].append(inputs.q)
-                heard['keys'].append(inputs.k)
-
-            return note
-
-        handles = [
-            spot.module.register_forward_hook(block)
-            for spot in locate(self.base, 'block', self.blocks)
-        ]
-        if self.queries_keys:
-            handles += [
-                spot.module.register_forward_pre_hook(
-                    attention(spot.site.layout), with_kwargs=True)
-                for spot in locate(self.base, 'msa', self.blocks)
-            ]
+        blocks = locate(self.base, 'block', self.blocks)
+        attentions = locate(self.base, 'msa',
+                            self.blocks) if self.queries_keys else []
+        modules = [spot.module for spot in attentions]
+        handles = [spot.module.register_forward_hook(note) for spot in blocks]
         try:
+            for spot in attentions:
+                setattr(spot.parent, spot.name,
+                        _AttentionTap(spot.module, spot.site, heard).eval())
             yield
         finally:
             for handle in handles:
                 handle.remove()
+            for spot, module in zip(attentions, modules):
+                setattr(spot.parent, spot.name, module)
 
     def _precision(self, x: Tensor) -> ContextManager:
         """What makes the network run in the type it is stored in."""
         if self.dtype in (torch.float16, torch.bfloat16):
             return torch.autocast(x.device.type, self.dtype)
         return nullcontext()
+
+
+class _AttentionTap(AttentionAdapter):
+    """Notes queries and keys of the attention it wraps.
+
+    Args:
+        base: The attention module.
+        site: Where it stands.
+        heard: What was noted by now, by name.
+    """
+
+    def __init__(self, base: nn.Module, site: Site, heard: Dict[str,
+                                                                List]) -> None:
+        super().__init__(base, site)
+        self.heard = heard
+
+    def inputs(self, x: Tensor, *args: Any, **kwargs: Any) -> AttentionInputs:
+        """As the attention itself."""
+        inputs = super().inputs(x, *args, **kwargs).rotated()
+        self.heard['queries'].append(inputs.q)
+        self.heard['keys'].append(inputs.k)
+        return inputs

@@ -107,11 +107,12 @@ def test_queries_and_keys(backbone):
             build(backbone, queries_keys=True)
         return
     view = build(backbone, blocks=[0, -1], queries_keys=True)
-    calls = []
-    spots = locate(view.base, 'msa', [0, -1])
+    x, plain, calls = samples(backbone), build(backbone), []
+    spots = locate(plain.base, 'msa', [0, -1])
     for spot in spots:
         called(spot.module, calls)
-    features = view(samples(backbone))
+    plain(x)
+    features = view(x)
     assert len(features.queries) == len(features.keys) == 2
     for q, k, spot, (args, kwargs, out) in zip(features.queries, features.keys,
                                                spots, calls):
