@@ -110,6 +110,17 @@ CONTESTANTS: Dict[str, Contestant] = {
             f'model.backbone.adapters.{name}': None
             for name in ('attn_in', 'attn_out', 'mlp_in', 'mlp_out')
         }),
+    'attentive probe B/16, 8 frames':
+    Contestant(
+        'probe_vitb_ssv2',
+        options={
+            'model.cls_head.num_frames': 8,
+            'test_dataloader.dataset.pipeline.1.clip_len': 8
+        }),
+    'EVL B/16, 8 frames':
+    Contestant('evl_vitb_k400'),
+    'Side4Video B/16, 8 frames':
+    Contestant('side4video_vitb_k400'),
     'AdaptFormer B/16, 8 frames':
     Contestant('adaptformer_vitb_ssv2'),
     'full fine-tuning B/16, 8 frames':

@@ -202,6 +202,6 @@ class EVLDecoder(BaseHead):
             q, k = (
                 as_clips(t[:, :, -patches:], self.num_frames) for t in (q, k))
             if out is None:
-                out = self.query.expand(len(f), 1, -1)
+                out = self.query.repeat(len(f), 1, 1)
             out = layer(out, f, q, k)
         return self.fc(self.dropout(self.norm(out.squeeze(1))))

@@ -84,7 +84,8 @@ class SideBlock(nn.Module):
             positions: ``(h*w, D)``.
         """
         size = u.shape[2:]
-        z = torch.cat((z[:, :, :1], z[:, :, extra:]), 2)
+        if extra > 1:  # registers
+            z = torch.cat((z[:, :, :1], z[:, :, extra:]), 2)
         z = self.down(self.norm(z))
         c, z = shifted(z[:, :, 0]), z[:, :, 1:]
         u = (u + z.permute(0, 3, 1, 2).unflatten(-1, size[1:])) / 2

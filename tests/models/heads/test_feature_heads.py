@@ -242,6 +242,15 @@ def test_side_network():
     torch.testing.assert_close(head(x), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_the_side_network_leaves_registers_out():
+    head, x = build('SideNetwork'), features()
+    tokens = tuple(
+        torch.cat((t[:, :1], torch.randn(B * T, 4, C), t[:, 1:]), 1)
+        for t in x.tokens)
+    registers = x._replace(tokens=tokens, extra_tokens=5)
+    torch.testing.assert_close(head(registers), head(x))
+
+
 @pytest.mark.parametrize('type', SIZES)
 def test_trains_and_saves(type):
     head = build(type).train()
