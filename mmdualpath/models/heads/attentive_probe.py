@@ -13,6 +13,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ...options import checked
+from ..recompute import recompute
 from ..shapes import heads_of
 from .frame_heads import FrameHead
 
@@ -32,6 +33,8 @@ class AttentiveProbe(FrameHead):
         num_frames: T, frames of a clip.
         depth: Blocks, the one with the query included.
         num_heads: Heads of the attention.
+        with_cp: Whether to recompute blocks in the backward pass to save
+            memory.
         kwargs: As every frame head.
 
     Raises:
@@ -45,6 +48,7 @@ class AttentiveProbe(FrameHead):
                  num_frames: int,
                  depth: int = 4,
                  num_heads: int = 16,
+                 with_cp: bool = False,
                  **kwargs) -> None:
         super().__init__(num_classes, in_channels, num_frames, **kwargs)
         if depth < 1:
@@ -70,6 +74,9 @@ class AttentiveProbe(FrameHead):
         self.mlp = nn.Sequential(
             nn.Linear(in_channels, 4 * in_channels), nn.GELU(),
             nn.Linear(4 * in_channels, in_channels))
+
+        for block in self.blocks if with_cp else ():
+            recompute(block)
 
     def init_weights(self) -> None:
         """Normal of 0.02; what block i adds is divided by sqrt(2 i)."""

@@ -15,6 +15,7 @@ from ...options import checked
 from ..complete import require_complete
 from ..features import Features
 from ..layers import Conv3d
+from ..recompute import recompute
 from ..shapes import as_clips, check_channels, heads_of
 from .frame_heads import INIT_CFG
 
@@ -136,6 +137,8 @@ class EVLDecoder(BaseHead):
         num_heads: Heads of the attention, by default of 64 channels each.
         dropout: Dropout rate in front of the FC.
         init_cfg: Initialisation of the layers.
+        with_cp: Whether to recompute blocks in the backward pass to save
+            memory.
         kwargs: Further arguments of MMAction2's ``BaseHead``.
     """
 
@@ -147,6 +150,7 @@ class EVLDecoder(BaseHead):
                  num_layers: int = 4,
                  num_heads: Optional[int] = None,
                  dropout: float = 0.5,
+                 with_cp: bool = False,
                  init_cfg: dict = INIT_CFG,
                  **kwargs) -> None:
         super().__init__(num_classes, in_channels, init_cfg=init_cfg, **kwargs)
@@ -161,6 +165,8 @@ class EVLDecoder(BaseHead):
         self.norm = nn.LayerNorm(in_channels)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(in_channels, num_classes)
+        for block in self.layers if with_cp else ():
+            recompute(block)
         require_complete(self)
 
     def init_weights(self) -> None:

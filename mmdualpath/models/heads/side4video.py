@@ -13,6 +13,7 @@ from ...options import checked
 from ..complete import require_complete
 from ..features import Features
 from ..layers import Conv3d
+from ..recompute import recompute
 from ..shapes import as_clips, check_channels, heads_of
 
 
@@ -116,6 +117,8 @@ class SideNetwork(BaseHead):
         patch_size: Pixels of its patches.
         grid: Patches along each side of an image.
         dropout: Dropout rate in front of the FC.
+        with_cp: Whether to recompute blocks in the backward pass to save
+            memory.
         kwargs: Further arguments of MMAction2's ``BaseHead``.
     """
 
@@ -128,6 +131,7 @@ class SideNetwork(BaseHead):
                  patch_size: int = 16,
                  grid: int = 14,
                  dropout: float = 0.,
+                 with_cp: bool = False,
                  **kwargs) -> None:
         super().__init__(num_classes, in_channels, **kwargs)
         self.num_frames = num_frames
@@ -147,6 +151,8 @@ class SideNetwork(BaseHead):
         self.norm = nn.BatchNorm3d(dims)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(dims, num_classes)
+        for block in self.blocks if with_cp else ():
+            recompute(block)
         require_complete(self)
 
     def init_weights(self) -> None:

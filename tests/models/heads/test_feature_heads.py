@@ -273,6 +273,29 @@ def test_trains_and_saves(type):
         again.load_state_dict(state, strict=False)
 
 
+@pytest.mark.parametrize('type', SIZES)
+def test_recomputing_changes_nothing_but_memory(type):
+    plain, again = build(type), build(type, with_cp=True)
+    again.load_state_dict(plain.state_dict())
+    x = features(blocks=1 if type == 'AttentiveProbe' else 2)
+    saved = []
+    for head in (plain.train(), again.train()):
+        for module in head.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.
+        count = []
+        with torch.autograd.graph.saved_tensors_hooks(
+                lambda t: count.append(t.nbytes) or t, lambda t: t):
+            loss = head(x).square().sum()
+        loss.backward()
+        saved.append(sum(count))
+    assert saved[1] < saved[0]
+    for (name, one), two in zip(plain.named_parameters(), again.parameters()):
+        torch.testing.assert_close(one.grad, two.grad, msg=name)
+    for (name, one), two in zip(plain.named_buffers(), again.buffers()):
+        torch.testing.assert_close(one, two, msg=name)
+
+
 @pytest.mark.parametrize('type, changes, message', [
     ('EVLDecoder', dict(queries=()), 'queries_keys=True'),
     ('EVLDecoder', dict(clips=True), 'of an image network'),
