@@ -14,7 +14,8 @@ def recompute(block: nn.Module) -> None:
 
     Its names stay as they are: a checkpoint does not tell how it was trained.
     """
-    block.__class__ = _recomputing(type(block))
+    counts = any(isinstance(m, _BatchNorm) for m in block.modules())
+    block.__class__ = _recomputing(type(block), counts)
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def kept_statistics(module: nn.Module) -> Iterator[None]:
 
 
 @lru_cache(maxsize=None)
-def _recomputing(kind: type) -> type:
+def _recomputing(kind: type, counts: bool) -> type:
 
     class Recomputing(kind):
 
@@ -40,7 +41,7 @@ def _recomputing(kind: type) -> type:
             call = super().forward
             if not torch.is_grad_enabled():
                 return call(x, *args, **kwargs)
-            if any(isinstance(m, _BatchNorm) for m in self.modules()):
+            if counts:  # batches
                 kwargs['context_fn'] = lambda: (nullcontext(),
                                                 kept_statistics(self))
             return checkpoint(call, x, *args, use_reentrant=False, **kwargs)
