@@ -1,4 +1,5 @@
 """Small pieces that many tests share."""
+import logging
 import os
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -19,6 +20,13 @@ def _mmaction_scope():
     """What the runner does with ``default_scope = 'mmaction'``."""
     init_default_scope('mmaction')
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _logging():
+    """What a tool run in this process silences is heard again."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture

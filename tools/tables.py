@@ -11,7 +11,8 @@ from it:
 - a figure, ``<!-- = FILE : KEY : ... : FORMAT -->4.09<!-- / -->``. The keys
   lead to it in the file; ``1/KEY`` is its inverse. FORMAT is Python's. Of a
   config instead of a file there are ``parameters`` (millions, trainable /
-  all) and ``megabytes`` (of a checkpoint in float32).
+  all), ``megabytes`` (of a checkpoint in float32) and ``gmacs`` (10^9
+  multiply-adds of one view, as tools/complexity.py counts them).
 
 FILE is relative to the page. A file that is not there has not been run yet.
 The tables of configs come from tools/results_table.py. Figures that depend on
@@ -27,6 +28,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
+import complexity
 import results_table
 from benchmarks import tables
 
@@ -62,13 +64,15 @@ def outdated(root: Path) -> List[str]:
     ]
 
 
-def figures(path: Path) -> Mapping[str, Any]:
-    """The figures of a file, or of a config, by name."""
+def figures(path: Path, name: str) -> Mapping[str, Any]:
+    """The figures of a file by name, or the one of a config."""
     if path.suffix != '.py':
         return tables.figures(path)
-    trained = results_table.counted(path)['trainable']
-    return dict(
-        parameters=results_table.millions(path), megabytes=4e-6 * trained)
+    of_config = dict(
+        parameters=lambda: results_table.millions(path),
+        megabytes=lambda: 4e-6 * results_table.counted(path)['trainable'],
+        gmacs=lambda: 1e-9 * complexity.complexity(str(path))['macs_per_view'])
+    return {n: get() if n == name else None for n, get in of_config.items()}
 
 
 def figure(path: Path, keys: List[str], form: str) -> str:
@@ -79,7 +83,7 @@ def figure(path: Path, keys: List[str], form: str) -> str:
     """
     if not path.is_file():
         return NOT_RUN
-    value: Any = figures(path)
+    value: Any = figures(path, keys[0])
     for key in keys:
         inverse, _, name = key.rpartition('1/')
         name = key if inverse else name

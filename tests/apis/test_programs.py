@@ -65,6 +65,9 @@ class Broken(torch.utils.data.Dataset):
      'clip_len=3: give an even one.'),
 ])
 def test_mistakes_are_one_message(work, message, monkeypatch):
+    # Without the log file of a run before.
+    monkeypatch.setattr(MMLogger, '_instance_dict',
+                        type(MMLogger._instance_dict)())
     assert end_of(work, monkeypatch) == f'{message}\n(--trace shows where.)'
     monkeypatch.setattr(sys, 'argv', ['tool', 'a', '--trace', '-b'])
     with pytest.raises(Exception) as error, program():

@@ -10,6 +10,7 @@ from functools import lru_cache
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmengine.registry import init_default_scope
 
 from mmdualpath.models.adapters import Adapter
 from mmdualpath.models.backbones import FrozenBackbone, fold, inject, strip
@@ -17,6 +18,7 @@ from mmdualpath.models.backbones.frozen import tensors_of
 from mmdualpath.models.sites import blocks_of, resolve, sites_of, unwrapped
 from mmdualpath.visualization import attention_maps
 
+init_default_scope('mmaction')  # which layers of TimeSformer are built in
 T = 2
 RANDOM = dict(type='RandomWeights')
 VIT = dict(
@@ -43,6 +45,25 @@ TIMM = dict(
     depth=3,
     num_heads=2,
     mlp_ratio=2,
+    out_type='raw',
+    init_cfg=RANDOM)
+TIMM_SWIN = dict(
+    type='TimmBackbone',
+    img_size=32,
+    patch_size=4,
+    embed_dim=12,
+    depths=(2, 2),
+    num_heads=(1, 2),
+    window_size=4,
+    drop_path_rate=0.,
+    out_type='raw',
+    init_cfg=RANDOM)
+TRANSFORMERS = dict(
+    type='TransformersBackbone',
+    hidden_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    patch_size=8,
     out_type='raw',
     init_cfg=RANDOM)
 # Config and what a sample is.
@@ -97,6 +118,90 @@ BACKBONES = dict(
                      model_name='eva02_base_patch16_clip_224'), (3, 32, 32)),
     timm_pe=(dict(TIMM,
                   model_name='vit_pe_core_base_patch16_224'), (3, 32, 32)),
+    # windows of maps; norms behind branches; pooling between blocks
+    timm_swin=(dict(TIMM_SWIN,
+                    model_name='swin_tiny_patch4_window7_224'), (3, 32, 32)),
+    timm_swinv2=(dict(TIMM_SWIN,
+                      model_name='swinv2_tiny_window8_256'), (3, 32, 32)),
+    timm_hiera=(dict(
+        type='TimmBackbone',
+        model_name='hiera_tiny_224',
+        img_size=32,
+        embed_dim=12,
+        stages=(2, 2),
+        q_pool=1,
+        mask_unit_size=(4, 4),
+        mask_unit_attn=(True, False),
+        init_values=.5,
+        out_type='raw',
+        init_cfg=RANDOM), (3, 32, 32)),
+    # LayerScale of which both halves are asked at once; rotary positions
+    beit=(dict(VIT, type='mmpretrain.BEiTViT',
+               layer_scale_init_value=.5), (3, 32, 32)),
+    eva02=(dict(VIT, type='mmpretrain.ViTEVA02'), (3, 32, 32)),
+    # clips: in turn along time and in frames; pooling; tokens first
+    timesformer=(dict(
+        type='TimeSformer',
+        num_frames=4,
+        img_size=32,
+        patch_size=8,
+        embed_dims=24,
+        num_heads=2,
+        num_transformer_layers=1,
+        init_cfg=RANDOM), (3, 4, 32, 32)),
+    mvit=(dict(
+        type='mmaction.MViT',
+        arch=dict(
+            embed_dims=8, num_layers=3, num_heads=1, downscale_indices=[1]),
+        spatial_size=32,
+        temporal_size=4,
+        output_cls_token=False,
+        init_cfg=RANDOM), (3, 4, 32, 32)),
+    uniformerv2=(dict(
+        type='UniFormerV2',
+        input_resolution=32,
+        patch_size=8,
+        width=24,
+        layers=2,
+        heads=2,
+        t_size=4,
+        return_list=[1],
+        n_layers=1,
+        n_dim=24,
+        n_head=2,
+        mlp_dropout=[0.],
+        clip_pretrained=False,
+        init_cfg=RANDOM), (3, 4, 32, 32)),
+    # LayerScale and registers; rotary positions; no class token; clips
+    hf_dinov2=(dict(
+        TRANSFORMERS,
+        model_name='dinov2_with_registers',
+        mlp_ratio=2,
+        image_size=32), (3, 32, 32)),
+    hf_dinov3=(dict(
+        TRANSFORMERS,
+        model_name='dinov3_vit',
+        num_register_tokens=2,
+        intermediate_size=48), (3, 32, 32)),
+    hf_siglip=(dict(
+        TRANSFORMERS,
+        model_name='siglip_vision_model',
+        intermediate_size=48,
+        image_size=32), (3, 32, 32)),
+    hf_siglip2=(dict(
+        TRANSFORMERS,
+        model_name='siglip2_vision_model',
+        intermediate_size=48,
+        num_patches=16), (3, 32, 32)),
+    hf_vjepa2=(dict(
+        TRANSFORMERS,
+        model_name='vjepa2',
+        mlp_ratio=2,
+        crop_size=32,
+        frames_per_clip=4,
+        pred_hidden_size=8,
+        pred_num_attention_heads=1,
+        pred_num_hidden_layers=1), (3, 4, 32, 32)),
 )
 # Options of each adapter, and whether a new one is the frozen network.
 OPTIONS = dict(
@@ -132,7 +237,11 @@ SITES = ('stem', 'tokens', 'block', 'attn', 'window_attn', 'local_attn',
 
 @lru_cache(maxsize=None)
 def frozen(backbone: str) -> FrozenBackbone:
-    return FrozenBackbone.build(BACKBONES[backbone][0])
+    built = FrozenBackbone.build(BACKBONES[backbone][0])
+    for part in built.module.modules():  # blocks of SwinV2 start as nothing
+        if isinstance(part, torch.nn.LayerNorm) and not part.weight.any():
+            torch.nn.init.ones_(part.weight)
+    return built
 
 
 def build(backbone: str, adapter: str, site: str, **options):
@@ -211,6 +320,16 @@ def test_no_adapter_is_left_out():
     ('swin', ('VPT', 'TokenShift')),
     ('timm_dinov3', ('VPT', )),
     ('timm_eva02', ('VPT', 'TokenShift')),
+    ('timm_swin', ('VPT', 'TokenShift', 'ProTuning')),
+    ('timm_swinv2', ('VPT', 'TokenShift', 'ProTuning', 'PATT')),
+    ('timm_hiera', ('VPT', 'ProTuning', 'PATT')),
+    ('beit', ('VPT', 'TokenShift', 'PATT')),
+    ('eva02', ('VPT', 'TemporalAdaptation', 'PATT')),
+    ('timesformer', ('TIA', 'VPT', 'STAdapter')),
+    ('mvit', ('TIA', 'VPT', 'STAdapter')),
+    ('uniformerv2', ('TIA', 'VPT', 'STAdapter')),
+    ('hf_dinov3', ('VPT', 'TokenShift')),
+    ('hf_vjepa2', ('VPT', 'STAdapter', 'TemporalAttention', 'ProTuning')),
 ])
 def test_what_would_mix_samples_is_refused(backbone, refused):
     assert not [c for c in CASES if c[0] == backbone and c[1] in refused]
@@ -288,14 +407,8 @@ def test_saves_merges_and_strips(backbone, adapter, site):
             backbone=cfg,
             adapters=[dict(type=adapter, site=site,
                            **OPTIONS[adapter][0])])).eval()
-    tensors = dict(view.named_parameters()), dict(view.named_buffers())
-    whole = {
-        **{
-            n: tensors[0].get(n, tensors[1].get(n))
-            for n in view.frozen_names()
-        },
-        **small
-    }
+    tensors = dict(tensors_of(view))
+    whole = {**{n: tensors[n] for n in view.frozen_names()}, **small}
     other.load_state_dict(whole)
     torch.testing.assert_close(other(x), expected)
     # without its adapters it is the frozen network
@@ -320,7 +433,9 @@ def test_folds_or_says_why(backbone, adapter, site):
         left = {type(m).__name__ for m in view.modules() if type(m) in KINDS}
         assert left == (set() if adapter in FOLDING else {adapter})
         assert adapter in FOLDING + STAYING
-        torch.testing.assert_close(view(x), expected, rtol=1e-4, atol=1e-5)
+        # Norms behind a branch, as in Swin V2, enlarge what single precision
+        # rounds; in double precision see below.
+        assert (view(x) - expected).norm() / expected.norm() < 1e-4
 
 
 # Where each stands, the inner ones first; as in ZeroI2V, and as in SSF.
@@ -339,7 +454,16 @@ EVERYTHING = [
 ]
 NEEDS_BIAS = ('SSF', 'PreAdapter')
 WITHOUT_BIAS = ('videomae', 'timm_dinov3')  # of their projections to q, k, v
-ABSENT = dict(timm_eva02=('qkv', 'fc1'))
+ABSENT = dict(
+    timm_eva02=('qkv', 'fc1'),
+    timm_swinv2=('qkv', 'norm1', 'norm2'),
+    beit=('qkv', ),
+    eva02=('fc1', 'fc2'),
+    timesformer=('qkv', 'proj'),
+    mvit=('qkv', 'proj', 'norm1'),
+    uniformerv2=('qkv', 'proj'),
+    **{name: ('qkv', )
+       for name in BACKBONES if name.startswith('hf_')})
 
 
 @pytest.mark.parametrize('backbone', BACKBONES)
@@ -450,6 +574,11 @@ def test_wrong_checkpoints_are_refused(backbone, adapter, site):
                              strict=False)
 
 
+# Attention that is no softmax over tokens, or is not in the table.
+WITHOUT_PICTURES = ('dualformer', 'timm_swinv2', 'timm_hiera', 'beit', 'eva02',
+                    'timesformer', 'mvit', 'uniformerv2')
+
+
 @every_case
 def test_pictures(backbone, adapter, site):
     view = build(backbone, adapter, site)
@@ -458,7 +587,7 @@ def test_pictures(backbone, adapter, site):
         maps = attention_maps(view, x, 0)
     except ValueError as error:
         assert type(view.base).__name__ in str(error)
-        assert backbone.startswith('dualformer')
+        assert backbone.startswith(WITHOUT_PICTURES)
     else:
         assert maps.isfinite().all() and len(maps) == len(x)
 
@@ -468,6 +597,8 @@ def test_a_scaled_branch_is_the_site():
     scaled = dict(vit=VIT, layer_scale=BACKBONES['layer_scale'][0])
     for name in ('timm_vit', 'timm_dinov3'):
         scaled[name] = dict(BACKBONES[name][0], init_values=1e-5)
+    for name in ('hf_dinov2', 'hf_dinov3'):
+        scaled[name] = dict(BACKBONES[name][0], layerscale_value=1e-5)
     for site in ('attn', 'mlp'):
         grads = []
         for cfg in scaled.values():
@@ -489,19 +620,19 @@ def test_a_scaled_branch_is_the_site():
 
 
 def test_a_row_that_is_inherited_and_does_not_fit():
-    network = MODELS.build(
-        dict(
-            type='mmpretrain.ViTEVA02',
-            arch=dict(
-                embed_dims=24,
-                num_layers=1,
-                num_heads=2,
-                feedforward_channels=48),
-            img_size=32,
-            patch_size=8))
+
+    class Another(MODELS.get('mmpretrain.VisionTransformer')):
+        """Its blocks are written otherwise."""
+
+        def __init__(self, **options):
+            super().__init__(**options)
+            for block in self.layers:
+                block.mixer, block.attn = block.attn, None
+                block.norm, block.ln1 = block.ln1, None
+                del block.attn, block.ln1
+
+    options = {k: v for k, v in VIT.items() if k not in ('type', 'init_cfg')}
     for site in ('attn', 'mlp'):
-        with pytest.raises(
-                ValueError,
-                match='ViTEVA02.*register_sites|'
-                f"'{site}'.*ViTEVA02|ViTEVA02.*'{site}'"):
-            inject(network, [dict(type='ParallelAdapter', site=site)])
+        with pytest.raises(ValueError, match='Another.*register_sites'):
+            inject(
+                Another(**options), [dict(type='ParallelAdapter', site=site)])

@@ -37,7 +37,6 @@ def tiny(tmp_path, monkeypatch) -> Path:
                 })
         })
     monkeypatch.setitem(results.MATMUL_SIZE, 'cpu', 16)
-    monkeypatch.setattr('logging.disable', lambda level: None)
     return tmp_path / 'out' / 'cpu.json'
 
 

@@ -49,7 +49,6 @@ def quick(tmp_path_factory):
     threads = torch.get_num_threads()
     yield grids.QUICK
     torch.set_num_threads(threads)
-    logging.disable(logging.NOTSET)
     patch.undo()
 
 

@@ -230,6 +230,42 @@ def attention(frames: int = 4) -> Tuple[dict, dict]:
                 num_heads=3))
 
 
+def aim(frames: int = 4) -> Tuple[dict, ...]:
+    """AIM's adapters, one of them for time."""
+    adapter = dict(width=32, init='trunc_normal_down')
+    return (dict(type='FramePositions', site='tokens', num_frames=frames),
+            dict(type='SerialAdapter', site='attn', **adapter),
+            dict(type='ParallelAdapter', site='mlp', scale=0.5, **adapter),
+            dict(
+                type='TemporalAdaptation',
+                site='block',
+                num_frames=frames,
+                **adapter))
+
+
+def zeroi2v(frames: int = 4) -> Tuple[dict, ...]:
+    """ZeroI2V's adapters and shifted heads."""
+    linear = dict(width=32, act_cfg=None, init='trunc_normal_down')
+    return (dict(type='FramePositions', site='tokens', num_frames=frames),
+            dict(type='PreAdapter', site='qkv', **linear),
+            dict(type='STDHA', site='qkv', num_frames=frames, num_heads=3),
+            dict(type='SerialAdapter', site='proj',
+                 **linear), dict(type='PreAdapter', site='fc1', **linear),
+            dict(type='SerialAdapter', site='fc2', **linear))
+
+
+def tia(frames: int = 4) -> dict:
+    """TIA behind every block."""
+    return dict(type='TIA', site='block', width=32, num_frames=frames)
+
+
+def everywhere(**adapter: Any) -> List[dict]:
+    """An adapter at every linear layer of a block."""
+    return [
+        dict(site=site, **adapter) for site in ('qkv', 'proj', 'fc1', 'fc2')
+    ]
+
+
 def methods(task: str) -> Dict[str, Cell]:
     """All methods on a task, with one head."""
     return {
@@ -240,7 +276,12 @@ def methods(task: str) -> Dict[str, Cell]:
         'ST-Adapter': one_path(st_adapter(), task=task),
         'full': one_path(task=task, **EVERYTHING),
         'full, temporal attention':
-        one_path(*attention(), task=task, **EVERYTHING)
+        one_path(*attention(), task=task, **EVERYTHING),
+        'AIM': one_path(*aim(), task=task),
+        'ZeroI2V': one_path(*zeroi2v(), task=task),
+        'TIA': one_path(tia(), task=task),
+        'LoRA': one_path(*everywhere(type='LoRA', rank=8), task=task),
+        'SSF': one_path(*everywhere(type='SSF'), task=task)
     }
 
 
@@ -488,15 +529,15 @@ QUICK = Grid(
 REDUCED = Grid(
     'reduced', {
         'amplitude': (5, ()),
+        'amplitude, 3-D':
+        (2, ('learned from 1, skip', '3 x match, skip', '10 x match, skip')),
+        'motion': (1, ('DualPath', 'ST-Adapter', 'AIM', 'ZeroI2V',
+                       'AdaptFormer, temporal head')),
+        'Swin': (1, ('match, skip', '1, skip')),
         'positions':
-        (2, ('frame number, none, skip', 'no code, none, skip',
+        (1, ('frame number, none, skip', 'no code, none, skip',
              'no code, trained, skip', 'frame number, trained, skip',
              'frame number, fresh, skip')),
-        'motion':
-        (2, ('DualPath', 'ST-Adapter', 'AdaptFormer, temporal head')),
-        'Swin': (2, ('match, skip', '1, skip')),
-        'amplitude, 3-D': (1, ('learned from 1, skip', '0.3 x match, skip',
-                               '3 x match, skip', '10 x match, skip')),
         'appearance': (1, ('DualPath', 'AdaptFormer')),
         'literal': (1, ('non-zero start, amplitude 1', )),
         'paths': (1, ('spatial alone', )),

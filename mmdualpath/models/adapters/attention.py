@@ -50,8 +50,8 @@ class AttentionAdapter(Adapter):
 
     def heads(self, x: Tensor) -> Tensor:
         """``(..., N, C) -> (..., H, N, D)``."""
-        return x.unflatten(-1,
-                           (self.attention.num_heads, -1)).transpose(-2, -3)
+        heads = self.site.layout.heads(self.attention)
+        return x.unflatten(-1, (heads, -1)).transpose(-2, -3)
 
     def inputs(self, x: Tensor, *args: Any, **kwargs: Any) -> AttentionInputs:
         """What the attention is computed from.

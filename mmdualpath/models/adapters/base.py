@@ -28,11 +28,13 @@ FRAMES = Need('rows of the batch that are frames', lambda s: s.row == 'frame',
               lambda s: f'a row is a {s.row}')
 TOKENS = Need('tokens (B, N, C)', lambda s: not s.as_map,
               lambda s: 'tokens are a map (B, *S, C)')
+RASTER = Need('patches in the order of their map', lambda s: s.raster,
+              lambda s: 'they are in the order of windows')
 WHOLE = Need('attention among all tokens', lambda s: not s.windows,
              lambda s: 'blocks attend in windows')
 COUNTED = Need('blocks that take tokens in front of theirs',
                lambda s: not s.rotary,
-               lambda s: 'rotary positions are one for each patch')
+               lambda s: 'positions are one for each patch')
 SAME_SHAPE = Need('a module that keeps the shape of its tokens',
                   lambda s: s.name not in ('stem', 'qkv', 'fc1', 'fc2'),
                   lambda s: 'the module changes it')

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...options import checked
 from ..sites import Site
-from .base import FRAMES, TOKENS, Adapter
+from .base import FRAMES, RASTER, TOKENS, Adapter
 
 
 @MODELS.register_module()
@@ -35,7 +35,7 @@ class ProTuning(Adapter):
         ValueError: If the width is not positive or the kernel is even.
     """
     sites = ('block', )
-    needs = (FRAMES, TOKENS)
+    needs = (FRAMES, TOKENS, RASTER)
 
     def __init__(self,
                  base: nn.Module,
@@ -62,8 +62,8 @@ class ProTuning(Adapter):
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """``(B*T, N, C) -> same``."""
         h = self.base(x, *args, **kwargs)
-        # Blocks of a pyramid are told the size of their map.
-        size = args[0] if args else self.site.grid(h.shape[1])
+        # Blocks of windows are told the size of their map.
+        size = args[0] if self.site.windows else self.site.grid(h.shape[1])
         patches = h[:, self.site.extra_tokens:]
         v = self.act(self.conv(patches.mT.unflatten(-1, size)))
         v = nn.functional.pad(

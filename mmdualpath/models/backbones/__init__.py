@@ -7,9 +7,11 @@ from .fingerprint import Fingerprint
 from .frozen import FrozenBackbone, share
 from .inject import fold, inject, strip
 from .timm import TimmBackbone
+from .transformers import TransformersBackbone
 
 __all__ = [
     'AdaptedBackbone', 'CLIPVisionTransformer', 'DualFormer',
     'DualPathBackbone', 'Fingerprint', 'FrozenBackbone', 'FrozenFeatures',
-    'TimmBackbone', 'fold', 'inject', 'share', 'strip', 'views_of'
+    'TimmBackbone', 'TransformersBackbone', 'fold', 'inject', 'share', 'strip',
+    'views_of'
 ]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...options import checked
 from ..complete import refuse_misfit
 from ..recompute import recompute
-from ..sites import locate
+from ..sites import blocks_of, sites_of
 from .fingerprint import Fingerprint, digest
 from .frozen import FrozenBackbone, matching, tensors_of
 from .inject import Adapters, inject
@@ -45,7 +45,8 @@ class AdaptedBackbone(BaseModule):
         fresh: The same for parameters that are trained from random values,
             normal with a standard deviation of ``C**-0.5``.
         zero: The same for parameters that are zero in this view. Of a table
-            of positions, ``pos_embed``, what belongs to a class token stays.
+            of positions, as the table of sites names them, what belongs to a
+            class token stays.
         with_cp: Whether to recompute blocks in the backward pass to save
             memory.
         frozen_dtype: Type the frozen parameters are stored in, such as
@@ -88,22 +89,21 @@ class AdaptedBackbone(BaseModule):
         for name in random:
             parameter = self.base.get_parameter(name)
             nn.init.normal_(parameter, std=parameter.shape[-1]**-0.5)
+        positions = sites_of(self.base).positions if zeroed else {}
         for name in zeroed:
             # A class token is no patch: its position, if any, stays.
-            kept = 0 if getattr(self.base, 'no_embed_class', False) \
-                else getattr(self.base, 'num_extra_tokens', 0)
-            own_parameter(self.base, name,
-                          partial(_zeros, kept * (name == 'pos_embed')), False)
+            kept = positions[name](self.base) if name in positions else 0
+            own_parameter(self.base, name, partial(_zeros, kept), False)
         bare = {id(tensor): name for name, tensor in tensors_of(self.base)}
         held = {i: name for i, name in bare.items() if name not in trained}
         self.fingerprint = frozen.fingerprint(name for name in held.values()
                                               if name not in zeroed)
 
-        blocks = locate(self.base, 'block') if with_cp else []
+        blocks = blocks_of(self.base) if with_cp else []
         if adapters:
             inject(self.base, adapters)
-        for spot in blocks:
-            recompute(spot.module)
+        for parent, name in blocks:
+            recompute(getattr(parent, name))
 
         # Recorded once: copies of the model for EMA have no gradients at all.
         self._frozen = {
@@ -175,10 +175,10 @@ class AdaptedBackbone(BaseModule):
 
 
 def _zeros(kept: int, parameter: Tensor) -> Tensor:
-    """As many zeros, but for the first ``kept`` tokens of ``(1, L, C)``."""
+    """As many zeros, but for the first ``kept`` rows of ``(..., L, C)``."""
     zeros = torch.zeros_like(parameter)
     if kept:
-        zeros[:, :kept] = parameter[:, :kept]
+        zeros[..., :kept, :] = parameter[..., :kept, :]
     return zeros
 
 

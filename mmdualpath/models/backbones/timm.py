@@ -4,15 +4,14 @@ Library: https://github.com/huggingface/pytorch-image-models (Apache-2.0).
 The network is timm's own, with its names of parameters, so that files that
 timm publishes fit as they are.
 """
-from functools import lru_cache
 from typing import Any, Optional, Sequence, Union
 
 from mmaction.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...options import checked, nearest
-from ..weights import load_pretrained
 from ..weights.timm import TIMM, pixels
+from .library import LibraryBackbone
 
 OUT_TYPES = ('cls_token', 'pooled', 'raw')
 # Those whose positions fit any image; the others are built for one size.
@@ -21,12 +20,13 @@ ANY_SIZE = ('vision_transformer', 'deit', 'eva')
 
 @MODELS.register_module()
 @checked
-class TimmBackbone(nn.Module):
+class TimmBackbone(LibraryBackbone):
     """A model of timm, by its name, without its classifier.
 
     An instance is also one of timm's class, such as ``VisionTransformer`` or
     ``Eva``. Images of another size than ``img_size`` are read where timm
-    interpolates positions as it runs (ViT and Eva).
+    interpolates positions as it runs (ViT and Eva); Swin, Swin V2 and Hiera
+    take the one that they are built for.
 
     Args:
         model_name: timm's name, such as ``vit_base_patch16_dinov3``; with the
@@ -78,6 +78,8 @@ class TimmBackbone(nn.Module):
         family = timm.model_entrypoint(model_name).__module__
         if family.rpartition('.')[-1] in ANY_SIZE:
             kwargs.setdefault('dynamic_img_size', True)
+        any_size = kwargs.get('dynamic_img_size', False) \
+            or not kwargs.get('strict_img_size', True)
         model = timm.create_model(
             model_name, pretrained=False, num_classes=0, **kwargs)
 
@@ -87,9 +89,7 @@ class TimmBackbone(nn.Module):
         if out_type == 'cls_token' and not has_class_token:
             raise ValueError(f'{model_name} has no class token; '
                              "out_type='pooled' is its own feature.")
-        # This object becomes the model, without a level of names in between.
-        self.__dict__ = model.__dict__
-        self.__class__ = _as_backbone(type(model))
+        self.become(model)
         if out_type != 'pooled' and getattr(self, 'attn_pool', None):
             self.attn_pool = None  # no tensors that nothing reads
         self.model_name = model_name
@@ -97,6 +97,11 @@ class TimmBackbone(nn.Module):
         self.init_cfg = init_cfg
         self.num_extra_tokens = getattr(self, 'num_prefix_tokens', 0)
         self.normalization = pixels(self.pretrained_cfg)
+        if not any_size:
+            size = kwargs.get('img_size',
+                              self.pretrained_cfg['input_size'][1:])
+            self.input_size = (size, size) if isinstance(size, int) \
+                else tuple(size)
         # With a tag, the constructor has compared the activation.
         self.names_weights = '.' in model_name or not quick_sibling(
             timm, model_name) and 'quickgelu' not in model_name
@@ -107,20 +112,6 @@ class TimmBackbone(nn.Module):
         return getattr(self, 'global_pool',
                        None) if self.out_type == 'pooled' else None
 
-    def init_weights(self) -> None:
-        """Read the file that ``init_cfg`` names, if any.
-
-        Raises:
-            ValueError: If ``init_cfg`` is of another type.
-        """
-        init_cfg = dict(self.init_cfg or {})
-        kind = init_cfg.pop('type', None)
-        if kind == 'Pretrained':
-            load_pretrained(self, **init_cfg)
-        elif kind is not None:
-            raise ValueError(f'init_cfg={self.init_cfg}: a TimmBackbone takes '
-                             "dict(type='Pretrained', checkpoint=...).")
-
     def forward(self, x: Tensor) -> Tensor:
         """Features of images.
 
@@ -128,22 +119,19 @@ class TimmBackbone(nn.Module):
             x: Images ``(N, 3, H, W)``.
 
         Returns:
-            ``(N, C)``, or with ``out_type='raw'`` tokens ``(N, L, C)``.
+            ``(N, C)``, or with ``out_type='raw'`` tokens ``(N, L, C)``, of
+            Swin a map ``(N, h, w, C)``.
+
+        Raises:
+            ValueError: If it does not take their size.
         """
+        self.check_size(x)
         tokens = self.forward_features(x)
         if self.out_type == 'raw':
             return tokens
         if self.out_type == 'cls_token':
             return self.fc_norm(tokens[:, 0])
         return self.forward_head(tokens, pre_logits=True)
-
-
-@lru_cache(maxsize=None)
-def _as_backbone(kind: type) -> type:
-    """A class of timm that gives features, of the same name."""
-    return type(
-        kind.__name__, (TimmBackbone, kind),
-        dict(__qualname__=kind.__qualname__, __module__=kind.__module__))
 
 
 def _import_timm() -> Any:

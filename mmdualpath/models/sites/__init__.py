@@ -39,7 +39,7 @@ A backbone of your own is a row more::
     register_sites(MyViT, Sites(blocks='blocks.*', norm='norm1',
                                 places=dict(attn='attn', mlp='mlp')))
 """
-from . import openmmlab, timm  # noqa: F401
+from . import more, openmmlab, timm, transformers  # noqa: F401
 from .attention import AttentionInputs, Layout
 from .geometry import Windows
 from .rows import (Place, Sites, Spot, blocks_of, final_norm_of, locate,

@@ -142,6 +142,7 @@ class Layout:
     Attributes:
         modules: Names of the classes that are written so.
         when: Whether a module of them is, if its options decide it.
+        heads: Number of its heads.
         qkv: Tokens ``(B, N, C)`` to queries, keys, values ``(B, N, 3C)``.
         bias: Position bias and mask ``(1 or W, H, N, N)`` of N tokens, given
             ``(module, N, *args, **kwargs)``, if there is any.
@@ -153,6 +154,7 @@ class Layout:
     """
     modules: Sequence[str]
     when: Callable[[nn.Module], bool] = lambda attn: True
+    heads: Callable[[nn.Module], int] = lambda attn: attn.num_heads
     qkv: Callable[[nn.Module, Tensor], Tensor] = (lambda attn, x: attn.qkv(x))
     bias: Optional[Callable[..., Optional[Tensor]]] = None
     rotate: Optional[Callable[..., Optional[Rotate]]] = None
@@ -169,7 +171,7 @@ class Layout:
                **kwargs: Any) -> AttentionInputs:
         """What a module's attention over tokens ``(B, N, C)`` is made of."""
         q, k, v = (
-            t.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2)
+            t.unflatten(-1, (self.heads(attn), -1)).transpose(1, 2)
             for t in self.qkv(attn, x).chunk(3, -1))
         return AttentionInputs(
             q, k, v, self.bias

@@ -10,6 +10,7 @@ from .geometry import Windows, square_map
 from .site import ROWS, Site, Stem, Wrapper
 
 STEM, TOKENS, BLOCK = 'stem', 'tokens', 'block'
+CHANGES = 'the others change the number or the width of tokens'
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,19 @@ class Sites:
             their positions, in front of the first norm; None if there is
             none.
         extra_tokens: Tokens in front of the patches.
+        positions: Names of the tables of learned positions ``(..., L, C)``,
+            and how many of their first rows belong to no patch.
         attn: Path in a block to an attention that may be called with any set
             of tokens; None if it may not.
         windows: How attention is cut into windows, if it is.
+        keeps: Whether a block keeps the shape of its tokens; the site
+            ``block`` is there alone.
+        raster: Whether patches are in the order of their map, row by row.
         regions: Whether blocks attend to something else than all their
             tokens. True with ``windows``.
-        rotary: Whether blocks get rotary positions, one for each patch, so
-            that no token may be put in front of theirs.
+        rotary: Whether blocks get rotary positions, or a bias of relative
+            ones, for each patch, so that no token may be put in front of
+            theirs.
         map_size: Size of the map of patches, for pictures: a function of
             backbone, number of patches and input.
         final_norm: Path in the backbone to the norm behind the last block, or
@@ -87,8 +94,12 @@ class Sites:
     stem: Union[str, Stem] = field(default_factory=Stem)
     tokens: Optional[str] = None
     extra_tokens: Callable[[nn.Module], int] = _extra_tokens
+    positions: Mapping[str, Callable[[nn.Module], int]] = field(
+        default_factory=lambda: dict(pos_embed=_extra_tokens))
     attn: Optional[str] = None
     windows: Optional[Windows] = None
+    keeps: Optional[Callable[[nn.Module], bool]] = None
+    raster: bool = True
     regions: bool = False
     rotary: Callable[[nn.Module], bool] = lambda backbone: False
     map_size: Callable[[nn.Module, int, Tensor], Tuple[int, ...]] = square_map
@@ -283,7 +294,8 @@ def locate(backbone: nn.Module,
         stem=row.stem,
         extra_tokens=extra_tokens,
         row=row.row if isinstance(row.row, str) else row.row(backbone),
-        as_map=row.as_map,
+        as_map=row.as_map and site != STEM,  # it is unpacked
+        raster=row.raster or site == STEM,
         rotary=row.rotary(backbone),
         windows=row.regions or row.windows is not None)
     places = _children(backbone, row.blocks)
@@ -301,6 +313,8 @@ def locate(backbone: nn.Module,
         ]
 
     place = row.places.get(site)
+    when, why = (row.keeps, CHANGES) if place is None else (place.when,
+                                                            place.without)
     if place is not None:
         changes = dict(row=place.row, as_map=place.as_map, layout=place.layout)
         if place.row == 'window' and place.as_map is None:
@@ -309,7 +323,7 @@ def locate(backbone: nn.Module,
     found = {}
     for index, (holder, key) in enumerate(places):
         block = getattr(holder, key)
-        if place is not None and place.when and not place.when(block):
+        if when and not when(block):
             continue
         norm = _get(block, row.norm)
         found[index] = Spot(
@@ -322,7 +336,6 @@ def locate(backbone: nn.Module,
                 norm=norm,
                 attn=_get(block, row.attn) if row.attn else None,
                 **everywhere), block, place)
-    why = place.without if place is not None and place.without else ''
     chosen = _choose(found, blocks, len(places), site, kind, why)
     return [
         replace(s, site=replace(s.site, chosen=tuple(chosen)))
@@ -472,8 +485,10 @@ def _join(block: nn.Module, parent: nn.Module, name: str, then: str) -> None:
     scale = getattr(holder, key)
     if isinstance(scale, nn.Parameter):
         setattr(parent, name, Joined(getattr(parent, name), Scaled(scale)))
-        setattr(holder, key, None)
-    elif scale is not None and not isinstance(scale, nn.Identity):
+        # Not None: some blocks ask one scale whether there are two.
+        delattr(holder, key)
+        setattr(holder, key, 1.)
+    elif isinstance(scale, nn.Module) and not isinstance(scale, nn.Identity):
         setattr(parent, name, Joined(getattr(parent, name), scale))
         setattr(holder, key, nn.Identity())
 

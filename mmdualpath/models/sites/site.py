@@ -15,6 +15,19 @@ class Wrapper(nn.Module):
     base: nn.Module
 
 
+def square(tokens: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+    """Patches ``(B, N, C)`` that a stem gives, and the size of their map.
+
+    Raises:
+        ValueError: If they form no square.
+    """
+    side = math.isqrt(tokens.shape[1])
+    if side**2 != tokens.shape[1]:
+        raise ValueError(f'{tokens.shape[1]} patches form no square, and this '
+                         'stem tells no other size.')
+    return tokens, (side, side)
+
+
 @dataclass(frozen=True)
 class Stem:
     """Where patches become tokens.
@@ -49,7 +62,9 @@ class Site:
         as_map: Whether tokens are a map ``(B, *S, C)``, not ``(B, N, C)``.
         windows: Whether the block attends in windows or regions instead of
             among all its tokens.
-        rotary: Whether blocks get rotary positions, one for each patch.
+        raster: Whether patches are in the order of their map, row by row.
+        rotary: Whether blocks get rotary positions, or a bias of relative
+            ones, for each patch.
         layout: How the attention module that stands there is written; None
             at other sites, and where that is not known.
         stem: How to read what the backbone's stem gives.
@@ -67,6 +82,7 @@ class Site:
     row: str = 'frame'
     as_map: bool = False
     windows: bool = False
+    raster: bool = True
     rotary: bool = False
     layout: Optional[Layout] = None
     stem: Stem = field(default_factory=Stem, repr=False)
@@ -85,8 +101,13 @@ class Site:
             num_tokens: Tokens N of an image, extra tokens included.
 
         Raises:
-            ValueError: If the patches do not form a square.
+            ValueError: If the patches do not form a square, or are in another
+                order.
         """
+        if not self.raster:
+            raise ValueError(f'Patches of {self.backbone} are in the order of '
+                             'its windows. Adapters that look at neighbouring '
+                             'patches need them row by row.')
         side = math.isqrt(num_tokens - self.extra_tokens)
         if side * side != num_tokens - self.extra_tokens:
             raise ValueError(

@@ -1,13 +1,15 @@
 """Rows of timm's backbones, by name: timm itself is not imported."""
-from typing import Any, Optional, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import Layout, Rotate
-from .rows import Place, Sites, register_sites
-from .site import Stem
+from .geometry import Windows
+from .openmmlab import WINDOW_ATTENTION
+from .rows import CHANGES, Place, Sites, register_sites
+from .site import Stem, square
 
 
 def _map_to_tokens(out: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
@@ -17,6 +19,10 @@ def _map_to_tokens(out: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
 
 def _prefix_tokens(backbone: nn.Module) -> int:
     return backbone.num_prefix_tokens
+
+
+def _unplaced_tokens(backbone: nn.Module) -> int:
+    return 0 if backbone.no_embed_class else backbone.num_prefix_tokens
 
 
 def _is_plain(attn: nn.Module) -> bool:
@@ -66,30 +72,51 @@ def _calls_qkv(block: nn.Module) -> bool:
     return getattr(attn, 'q_bias', None) is None or attn.qkv_bias_separate
 
 
+def _calls_window_qkv(block: nn.Module) -> bool:
+    attn = block.attn
+    return attn.q_bias is None or attn.qkv_bias_separate
+
+
+def _keeps(block: nn.Module) -> bool:
+    """Whether a block of Hiera pools nothing and stays as wide."""
+    return block.dim == block.dim_out and block.attn.q_stride == 1
+
+
+def _cut(block: nn.Module,
+         size: Tuple[int, ...]) -> Tuple[Sequence[int], Sequence[int]]:
+    if any(s % w for s, w in zip(size, block.window_size)):
+        raise ValueError(f'A map of {tuple(size)} is no multiple of the '
+                         f'windows {tuple(block.window_size)} of '
+                         f'{type(block).__name__}, which pads what it has '
+                         'shifted: there is no picture of it.')
+    return block.window_size, block.shift_size
+
+
+# The model reads attributes of patch_embed, which therefore stays; its norm,
+# if only the identity, is the last that patches pass there.
+STEM = Stem(
+    'patch_embed.norm',
+    unpack=_map_to_tokens,
+    pack=lambda tokens, out: tokens.reshape(out.shape))
+NO_QKV = 'its attention does not call one projection to q, k and v'
+
+
 def _row(scales: Tuple[str, str], **changes: Any) -> Sites:
     """A row; with LayerScale, a branch ends behind its scale."""
     first, second = scales
     return Sites(
         blocks='blocks.*',
         norm='norm1',
-        # The model reads attributes of patch_embed, which therefore stays; its
-        # norm, if only the identity, is the last that patches pass there.
-        stem=Stem(
-            'patch_embed.norm',
-            unpack=_map_to_tokens,
-            pack=lambda tokens, out: tokens.reshape(out.shape)),
+        stem=STEM,
         tokens='pos_drop',
         extra_tokens=_prefix_tokens,
+        positions=dict(pos_embed=_unplaced_tokens),
         attn='attn',
         final_norm='norm',
         places=dict(
             attn=Place('attn', then=first),
             msa=Place('attn', layout=ATTENTION),
-            qkv=Place(
-                'attn.qkv',
-                when=_calls_qkv,
-                without='its attention does not call one projection to q, k '
-                'and v'),
+            qkv=Place('attn.qkv', when=_calls_qkv, without=NO_QKV),
             mlp=Place('mlp', then=second),
             norm_mlp=Place('mlp', then=second, norm='norm2'),
             proj='attn.proj',
@@ -112,3 +139,62 @@ register_sites(
     'timm.models.eva.Eva',
     _row(('gamma_1', 'gamma_2'),
          rotary=lambda backbone: backbone.rope is not None))
+TIMM_WINDOWS = WINDOW_ATTENTION.but(modules=('WindowAttention', ))
+
+
+def _windowed(**places: Place) -> Sites:
+    """A row of blocks of maps, whose MLP takes tokens."""
+    return Sites(
+        blocks='layers.*.blocks.*',
+        norm='norm1',
+        stem=STEM,
+        as_map=True,
+        places=dict(
+            proj=Place('attn.proj', row='window'),
+            fc1=Place('mlp.fc1', as_map=False),
+            fc2=Place('mlp.fc2', as_map=False),
+            **places),
+        windows=Windows(size=lambda x: tuple(x.shape[1:-1]), cut=_cut))
+
+
+register_sites(
+    'timm.models.swin_transformer.SwinTransformer',
+    _windowed(
+        attn=Place('attn', row='window', layout=TIMM_WINDOWS),
+        msa=Place('attn', row='window', layout=TIMM_WINDOWS),
+        qkv=Place('attn.qkv', row='window'),
+        mlp=Place('mlp', as_map=False),
+        norm_mlp=Place('mlp', norm='norm2', as_map=False),
+        norm1='norm1',
+        norm2=Place('norm2', as_map=False)))
+# Norms stand behind the branches, which read the stream itself; attention is
+# of normalised queries and keys.
+register_sites(
+    'timm.models.swin_transformer_v2.SwinTransformerV2',
+    _windowed(
+        attn=Place('attn', then='norm1', row='window'),
+        qkv=Place(
+            'attn.qkv', when=_calls_window_qkv, without=NO_QKV, row='window'),
+        mlp=Place('mlp', then='norm2', as_map=False)))
+# The first block of a stage pools and widens: the width of all its sites but
+# the first is that of norm2. Tokens are in the order of mask units.
+_IN_STAGE = dict(when=_keeps, without=CHANGES)
+register_sites(
+    'timm.models.hiera.Hiera',
+    Sites(
+        blocks='blocks.*',
+        norm='norm2',
+        stem=Stem('patch_embed', square, lambda tokens, out: tokens),
+        places=dict(
+            attn=Place('attn', then='ls1', **_IN_STAGE),
+            qkv=Place('attn.qkv', **_IN_STAGE),
+            proj='attn.proj',
+            mlp=Place('mlp', then='ls2'),
+            norm_mlp=Place('mlp', then='ls2', norm='norm2'),
+            fc1='mlp.fc1',
+            fc2='mlp.fc2',
+            norm1=Place('norm1', **_IN_STAGE),
+            norm2='norm2'),
+        keeps=_keeps,
+        raster=False,
+        regions=True))

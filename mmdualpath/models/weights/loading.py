@@ -100,7 +100,11 @@ def contradictions(facts: Mapping[str, Any], backbone: nn.Module) -> List[str]:
     """
     own: Dict[str, set] = dict(
         sizeless_facts(backbone),
-        pooling={getattr(backbone, 'pooling', None)} - {None})
+        pooling={getattr(backbone, 'pooling', None)} - {None},
+        **{
+            name: {value}
+            for name, value in getattr(backbone, 'facts', {}).items()
+        })
 
     def text(values: Any) -> str:
         values = values if isinstance(values, set) else {values}

@@ -12,7 +12,8 @@ import pickle
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import (Any, Callable, Dict, Iterator, List, NamedTuple, Optional,
+                    Tuple)
 from urllib.parse import urlparse
 
 import numpy as np
@@ -31,8 +32,15 @@ TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # Containers that published files keep their tensors in.
 CONTAINERS = ('state_dict', 'model', 'module', 'model_state')
 RELEASED = 'mmdualpath://'  # what comes with the package
-# Configs that Hugging Face and open_clip put beside their files.
-SIDECARS = ('config.json', 'open_clip_config.json')
+# Configs that Hugging Face and open_clip put beside their files; what a later
+# one says holds.
+SIDECARS = ('video_preprocessor_config.json', 'preprocessor_config.json',
+            'config.json', 'open_clip_config.json')
+# Files of a folder or of a repository in the hub, the preferred one first.
+INDEX = '.index.json'  # says which file each tensor of a large model is in
+WEIGHTS = ('model.safetensors', f'model.safetensors{INDEX}',
+           'pytorch_model.bin', f'pytorch_model.bin{INDEX}')
+HUB, TIMM_NAME = 'hf-hub:', 'timm:'
 
 
 class Checkpoint(NamedTuple):
@@ -51,21 +59,27 @@ def read_checkpoint(checkpoint: str) -> Checkpoint:
 
     Args:
         checkpoint: Path or URL of a file: torch's own (also a TorchScript
-            archive), safetensors or numpy's ``.npz``;
-            ``mmdualpath://NAME``, which comes with the package; or whatever
-            MMEngine's ``CheckpointLoader`` has a scheme for.
+            archive), safetensors, numpy's ``.npz``, or the index of one that
+            is cut in parts; a folder with a file as Hugging Face calls it;
+            ``hf-hub:OWNER/NAME``, a repository of its hub, or
+            ``timm:NAME.TAG``, weights by timm's name; ``mmdualpath://NAME``,
+            which comes with the package; or whatever MMEngine's
+            ``CheckpointLoader`` has a scheme for.
 
     Raises:
-        ValueError: If the file needs arbitrary unpickling, or holds no
-            tensors.
+        ValueError: If the file needs arbitrary unpickling, holds no tensors,
+            is not all there, or cannot be fetched.
     """
+    if checkpoint.startswith(TIMM_NAME):
+        checkpoint = _published(checkpoint[len(TIMM_NAME):])
     path, config = _local(checkpoint), {}
     if path is None:
         content = CheckpointLoader.load_checkpoint(
             checkpoint, map_location='cpu')
     else:
         content = read_file(path)
-        for beside in map(path.with_name, SIDECARS):
+        folder = path if path.is_dir() else path.parent
+        for beside in map(folder.joinpath, SIDECARS):
             if '://' not in checkpoint and beside.is_file():
                 config.update(json.loads(beside.read_text()))
     tensors = tensors_in(content)
@@ -86,12 +100,24 @@ def tensors_in(content: Dict[str, Any]) -> StateDict:
 def read_file(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
     """Content of a local file, whose kind its first bytes tell.
 
+    Args:
+        path: A file, the index of one that is cut in parts, or a folder.
+        map_location: Where tensors go.
+
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it needs arbitrary unpickling, is truncated or holds no
             weights.
     """
     path = Path(path).expanduser()
+    if path.is_dir():
+        found = [path / n for n in WEIGHTS if (path / n).is_file()]
+        if not found:
+            raise FileNotFoundError(f'{path} has no weights; looked for '
+                                    f'{", ".join(WEIGHTS)}.')
+        path = found[0]
+    if path.name.endswith(INDEX) and path.is_file():
+        return _read_parts(path, map_location)
     if not path.is_file():
         raise FileNotFoundError(f'{path} is not a file.')
     with path.open('rb') as file:
@@ -163,6 +189,25 @@ def read_safetensors(path: Path, map_location: Any = 'cpu') -> Dict[str, Any]:
     return content
 
 
+def _read_parts(index: Path, map_location: Any) -> Dict[str, Any]:
+    """The tensors that an index lists, each from its file.
+
+    Raises:
+        ValueError: If a file has others than the index says.
+    """
+    places = json.loads(index.read_text())['weight_map']
+    tensors: StateDict = {}
+    for name in sorted(set(places.values())):
+        part = tensors_in(read_file(index.with_name(name), map_location))
+        listed_here = {n for n, file in places.items() if file == name}
+        if set(part) != listed_here:
+            wrong = sorted(set(part) ^ listed_here)
+            raise ValueError(f'{index.with_name(name)} has not the tensors '
+                             f'that {index.name} lists: {listed(wrong)}.')
+        tensors.update(part)
+    return tensors
+
+
 def _read_npz(path: Path) -> StateDict:
     with np.load(path, allow_pickle=False) as arrays:
         return {n: torch.from_numpy(arrays[n]) for n in arrays.files}
@@ -175,6 +220,8 @@ def _local(checkpoint: str) -> Optional[Path]:
         return _download(checkpoint)
     if checkpoint.startswith(RELEASED):
         return _released(checkpoint)
+    if checkpoint.startswith(HUB):
+        return _from_hub(checkpoint[len(HUB):])
     return None if '://' in checkpoint else Path(checkpoint).expanduser()
 
 
@@ -191,6 +238,68 @@ def _released(checkpoint: str) -> Path:
         raise ValueError(f'{checkpoint}: no such file comes with the package, '
                          f'only {names}.')
     return path
+
+
+def _published(name: str) -> str:
+    """Where timm publishes weights.
+
+    Raises:
+        ImportError: If timm is not installed.
+        ValueError: If it publishes none of this name.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise ImportError(f'{TIMM_NAME}{name} needs timm: pip install '
+                          "'mmdualpath[timm]'.") from error
+    if not timm.is_model_pretrained(name):
+        raise ValueError(f'{TIMM_NAME}{name}: timm {timm.__version__} '
+                         'publishes no weights of this name.')
+    config = timm.get_pretrained_cfg(name)
+    return f'{HUB}{config.hf_hub_id}' if config.hf_hub_id else config.url
+
+
+def _from_hub(name: str) -> Path:
+    """Folder with the weights of a repository and what lies beside them.
+
+    Raises:
+        ImportError: If huggingface_hub is not installed.
+        ValueError: If they cannot be fetched.
+    """
+    try:
+        from huggingface_hub import constants, errors, hf_hub_download
+    except ImportError as error:
+        raise ImportError(f'{HUB}{name} needs huggingface_hub: pip install '
+                          "'mmdualpath[timm]'.") from error
+    tried: List[str] = []
+
+    def fetch(file: str) -> Optional[Path]:
+        tried.append(file)
+        try:
+            return Path(hf_hub_download(name, file))
+        except errors.LocalEntryNotFoundError:
+            raise  # the network, not the repository
+        except errors.EntryNotFoundError:
+            return None
+
+    try:
+        for beside in SIDECARS:
+            fetch(beside)
+        weights = next(filter(None, map(fetch, WEIGHTS)), None)
+        if weights is not None and weights.name.endswith(INDEX):
+            parts = json.loads(weights.read_text())['weight_map'].values()
+            for part in sorted(set(parts)):
+                fetch(part)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f'{HUB}{name}: {", ".join(tried)} of {constants.ENDPOINT}/{name} '
+            'cannot be fetched. Where there is no network, copy its files '
+            'into a folder and give that. '
+            f'({str(error).strip().splitlines()[0]})') from error
+    if weights is None:
+        raise ValueError(f'{HUB}{name}: the repository has none of '
+                         f'{", ".join(WEIGHTS)}.')
+    return weights
 
 
 def _download(url: str) -> Path:

@@ -29,8 +29,11 @@ def sizeless_facts(module: nn.Module) -> Dict[str, Set]:
         act={_act(m)
              for m in parts} & acts,
         num_heads={
-            m.num_heads
-            for m in parts if isinstance(getattr(m, 'num_heads', None), int)
+            number
+            for m in parts
+            for number in (
+                getattr(m, 'num_heads', getattr(m, 'heads', None)), )
+            if isinstance(number, int)
         })
 
 
@@ -85,6 +88,12 @@ def tells_no_activation(state_dict: StateDict) -> bool:
 TIMM = Format(
     name='timm',
     recognise=lambda s: 'patch_embed.proj.weight' in s,
-    rules=((r'(head|head_dist|mask_token|dist_token)(\..*)?', None), ),
+    rules=(
+        (r'(head|head_dist)(\.fc)?\.(weight|bias)', None),
+        (r'mask_token|dist_token', None),
+        # computed from sizes, and kept in earlier files
+        (r'.*\.(attn_mask|relative_position_index|relative_coords_table)', None
+         ),
+    ),
     facts=sidecar_facts,
     optional=(r'attn_pool\..*', ))

@@ -18,7 +18,8 @@ class Block(nn.Module):
 @pytest.mark.parametrize('extra, size, args', [(1, (4, 4), ()),
                                                (0, (2, 6), ((2, 6), ))])
 def test_value(extra, size, args):
-    tuning = ProTuning(Block(), Site('block', C, 0, 1, extra), width=WIDTH)
+    site = Site('block', C, 0, 1, extra, windows=bool(args))
+    tuning = ProTuning(Block(), site, width=WIDTH)
     for p in tuning.parameters():
         nn.init.normal_(p)
     height, width = size

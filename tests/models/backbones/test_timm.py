@@ -102,6 +102,113 @@ def test_is_timms_own(name, tmp_path):
             torch.testing.assert_close(view(x), expected, atol=1e-5, rtol=1e-5)
 
 
+STAGES = dict(embed_dim=16, drop_path_rate=0.)
+SWIN = dict(STAGES, depths=(2, 2), num_heads=(2, 4), window_size=4)
+HIERA = dict(
+    STAGES,
+    stages=(1, 2),
+    q_pool=1,
+    mask_unit_size=(4, 4),
+    mask_unit_attn=(True, False))
+IN_STAGES = {
+    'swin_tiny_patch4_window7_224.ms_in1k': SWIN,
+    'swinv2_tiny_window8_256.ms_in1k': SWIN,
+    'hiera_tiny_224.mae': HIERA,
+}
+
+
+@pytest.mark.parametrize('name', IN_STAGES)
+def test_stages_are_timms_own(name, tmp_path):
+    """Through a file that timm wrote, in two sizes, of one model each."""
+    for size in (32, 64):
+        torch.manual_seed(0)
+        options = dict(IN_STAGES[name], img_size=size)
+        reference = timm.create_model(name, num_classes=5, **options).eval()
+        for tensor in reference.parameters():
+            tensor.data += 0.1 * torch.randn_like(tensor)
+        path = write(reference, tmp_path, model_args=options)
+        views = [
+            MODELS.build(
+                dict(
+                    type='AdaptedBackbone',
+                    backbone=dict(
+                        type='TimmBackbone',
+                        model_name=name,
+                        out_type=out_type,
+                        init_cfg=dict(type='Pretrained', checkpoint=path),
+                        **options))).eval() for out_type in ('raw', None)
+        ]
+        x = torch.randn(2, 3, size, size)
+        with torch.no_grad():
+            tokens = reference.forward_features(x)
+            pooled = reference.forward_head(tokens, pre_logits=True)
+            close = dict(atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(views[0](x), tokens, **close)
+            torch.testing.assert_close(views[1](x), pooled, **close)
+        with pytest.raises(ValueError, match='images of .* pixels, given'):
+            views[0](torch.randn(1, 3, size, size // 2))
+
+
+@pytest.mark.parametrize('name', IN_STAGES)
+def test_stages_count(name):
+    """At full size, on the meta device, as many parameters as timm's."""
+    with torch.device('meta'):
+        reference = timm.create_model(name, num_classes=0)
+    own = build_structure(dict(type='TimmBackbone', model_name=name))
+    assert count_params(own)['total'] == count_params(reference)['total']
+
+
+def test_another_number_of_heads_in_stages(tmp_path):
+    name = 'hiera_tiny_224'
+    reference = timm.create_model(name, img_size=32, num_heads=2, **HIERA)
+    options = dict(HIERA, img_size=32)
+    path = write(reference, tmp_path, model_args=dict(options, num_heads=2))
+    network = MODELS.build(
+        dict(type='TimmBackbone', model_name=name, **options))
+    with pytest.raises(ValueError, match=r'num_heads \(2 and 4 in the file'):
+        load_pretrained(network, path)
+
+
+@pytest.mark.parametrize('name, options, site, message', [
+    ('swin_tiny_patch4_window7_224', SWIN, 'block', 'tokens are a map'),
+    ('swinv2_tiny_window8_256', SWIN, 'qkv', 'does not call one projection'),
+    ('swinv2_tiny_window8_256', SWIN, 'msa', "no site 'msa'"),
+    ('hiera_tiny_224', HIERA, 'attn', 'the others change the number'),
+    ('hiera_tiny_224', HIERA, 'block', 'the others change the number'),
+])
+def test_what_has_no_place_in_stages(name, options, site, message):
+    network = MODELS.build(
+        dict(type='TimmBackbone', model_name=name, img_size=32, **options))
+    adapter = dict(
+        block=dict(type='TIA', num_frames=2, width=4),
+        attn=dict(type='ParallelAdapter'),
+        msa=dict(type='PATT'),
+        qkv=dict(type='LoRA'))[site]
+    with pytest.raises(ValueError, match=message):
+        inject(network, [dict(adapter, site=site, blocks=[1])])
+
+
+def test_hiera_has_no_neighbours():
+    """Its tokens are in the order of mask units, not row by row."""
+    network = MODELS.build(
+        dict(
+            type='TimmBackbone',
+            model_name='hiera_tiny_224',
+            img_size=32,
+            **HIERA))
+    with pytest.raises(ValueError, match='ProTuning.*order of windows'):
+        inject(network, [dict(type='ProTuning', site='block')])
+    inject(network, [
+        dict(
+            type='STAdapter',
+            site='norm_mlp',
+            num_frames=2,
+            kernel_size=(3, 3, 3))
+    ])
+    with pytest.raises(ValueError, match='Hiera are in the order of its win'):
+        network(torch.randn(2, 3, 32, 32))
+
+
 @pytest.mark.parametrize('name', [
     'vit_base_patch14_dinov2.lvd142m', 'vit_base_patch14_reg4_dinov2.lvd142m',
     'vit_base_patch16_siglip_224.v2_webli',

@@ -2,6 +2,7 @@
 import argparse
 import functools
 import http.server
+import json
 import os
 import pickle
 import threading
@@ -265,3 +266,87 @@ def test_no_weights(tmp_path):
     (tmp_path / 'a.pth').write_text('version https://git-lfs.github.com/spec')
     with pytest.raises(ValueError, match='a.pth holds no weights'):
         read_checkpoint(str(tmp_path / 'a.pth'))
+
+
+def in_parts(folder, tensors, stem='pytorch_model', suffix='bin'):
+    """Two files and their index, as Hugging Face cuts large models."""
+    names = sorted(tensors)
+    parts = {f'{stem}-{i}-of-2.{suffix}': names[i::2] for i in range(2)}
+    save = save_file if suffix == 'safetensors' else torch.save
+    for file, held in parts.items():
+        save({n: tensors[n] for n in held}, folder / file)
+    places = {n: file for file, held in parts.items() for n in held}
+    (folder / f'{stem}.{suffix}.index.json').write_text(
+        json.dumps(dict(metadata={}, weight_map=places)))
+    return [folder / file for file in parts]
+
+
+@pytest.mark.parametrize('kind', [('pytorch_model', 'bin'),
+                                  ('model', 'safetensors')])
+def test_parts(tmp_path, kind):
+    tensors = {n: torch.randn(2, 3) for n in 'abc'}
+    first, last = in_parts(tmp_path, tensors, *kind)
+    (tmp_path / 'config.json').write_text('{"hidden_size": 3}')
+    index = tmp_path / '{}.{}.index.json'.format(*kind)
+    for checkpoint in (tmp_path, index):
+        read = read_checkpoint(str(checkpoint))
+        assert read.config == dict(hidden_size=3)
+        assert read.tensors.keys() == tensors.keys()
+        for name, tensor in tensors.items():
+            torch.testing.assert_close(read.tensors[name], tensor)
+    last.write_bytes(first.read_bytes())
+    with pytest.raises(
+            ValueError, match=f'{last.name} has not the tensors.*'
+            'a, b, c'):
+        read_checkpoint(str(tmp_path))
+    last.unlink()
+    with pytest.raises(FileNotFoundError, match=last.name):
+        read_checkpoint(str(tmp_path))
+    index.unlink()
+    with pytest.raises(FileNotFoundError, match='looked for model.safetens'):
+        read_checkpoint(str(tmp_path))
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub with the files of one folder in every repository."""
+    hub = pytest.importorskip('huggingface_hub')
+    asked = []
+
+    def download(repository, file):
+        asked.append((repository, file))
+        if not (tmp_path / file).is_file():
+            raise hub.errors.EntryNotFoundError(file)
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(hub, 'hf_hub_download', download)
+    return asked
+
+
+def test_hub(hub, tmp_path):
+    pytest.importorskip('timm')
+    with pytest.raises(ValueError, match='repository has none of model.safe'):
+        read_checkpoint('hf-hub:someone/model')
+    tensors = {n: torch.randn(2, 3) for n in 'abc'}
+    in_parts(tmp_path, tensors)
+    (tmp_path / 'config.json').write_text('{"hidden_size": 3}')
+    del hub[:]
+    name = 'vit_base_patch16_dinov3.lvd1689m'
+    for checkpoint in (f'hf-hub:timm/{name}', f'timm:{name}'):
+        read = read_checkpoint(checkpoint)
+        assert read.config == dict(hidden_size=3)
+        assert read.tensors.keys() == tensors.keys()
+    assert {repository for repository, _ in hub} == {f'timm/{name}'}
+    assert (f'timm/{name}', 'pytorch_model-1-of-2.bin') in hub
+    with pytest.raises(ValueError, match='timm .* publishes no weights'):
+        read_checkpoint('timm:vit_of_tomorrow')
+
+
+def test_no_network(monkeypatch):
+    hub = pytest.importorskip('huggingface_hub')
+    monkeypatch.setattr(hub.constants, 'HF_HUB_OFFLINE', True)
+    with pytest.raises(
+            ValueError,
+            match='config.json of https://.*/someone/model cannot be fetched'
+            '.*copy its files into a folder'):
+        read_checkpoint('hf-hub:someone/model')
