@@ -69,7 +69,8 @@ def videos_of(args: argparse.Namespace, cfg: Config) -> List[str]:
 def read(inferencer: VideoInferencer, video: str) -> Dict[str, Tensor]:
     """What each path of a model reads of a video."""
     reader = open_video(video)
-    whole = segment(reader, 0, len(reader), reader.get_avg_fps())
+    whole = dict(
+        segment(0, len(reader), reader.get_avg_fps()), video_reader=reader)
     preprocessor = inferencer.model.data_preprocessor
     batch = next(iter(inferencer.preprocess([whole])))
     return path_inputs(preprocessor(batch)['inputs'], preprocessor)

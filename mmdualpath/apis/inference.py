@@ -121,7 +121,8 @@ class VideoInferencer(ActionRecogInferencer):
             ValueError: If the model was given no checkpoint.
         """
         self.check_trained()
-        inputs = (segment(reader, *part, fps) for part in segments)
+        inputs = (dict(segment(start, stop, fps), video_reader=reader)
+                  for start, stop in segments)
         for batch in self.preprocess(inputs, batch_size):
             yield from self._score(batch)
 

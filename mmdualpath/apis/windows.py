@@ -9,7 +9,9 @@ from typing import (Any, Callable, Dict, Iterator, List, NamedTuple, Optional,
 from urllib.parse import unquote, urlparse
 
 import cv2
+import torch
 from mmengine.dataset import pseudo_collate
+from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ..datasets.bad_videos import reason_of
@@ -66,17 +68,15 @@ def in_frames(seconds: float, fps: float) -> int:
     return max(1, round(seconds * fps))
 
 
-def segment(reader: Any, start: int, stop: int, fps: float) -> dict:
-    """Part of an open video, as a pipeline behind its first step reads it.
+def segment(start: int, stop: int, fps: float) -> dict:
+    """What a test pipeline is told of a segment of an open video.
 
     Args:
-        reader: See ``datasets.decoding.open_video``.
-        start: First frame.
-        stop: Frame after the last.
+        start: Number of its first frame.
+        stop: Number of the one after its last.
         fps: Frames per second.
     """
     return dict(
-        video_reader=reader,
         total_frames=stop - start,
         start_index=start,
         avg_fps=fps,
@@ -134,7 +134,7 @@ class VideoWindows(IterableDataset):
 
     Args:
         videos: Paths or URLs.
-        pipeline: Takes what :func:`segment` gives.
+        pipeline: Takes what :func:`segment` gives and a ``video_reader``.
         cut: Gives the windows of a video of some frames and frames per second,
             such as :func:`sliding_windows`.
         folder: Where URLs are downloaded to.
@@ -167,7 +167,8 @@ class VideoWindows(IterableDataset):
         windows = self.cut(frames, fps)
         yield Opened(file, fps, frames, windows)
         for start, stop in windows:
-            yield self.pipeline(segment(reader, start, stop, fps))
+            yield self.pipeline(
+                dict(segment(start, stop, fps), video_reader=reader))
 
 
 def local(video: str, folder: Path) -> str:
@@ -195,7 +196,7 @@ def over_windows(videos: Sequence[str],
 
     Args:
         videos: Paths or URLs. What fails on a single one is raised.
-        pipeline: Takes what :func:`segment` gives.
+        pipeline: Takes what :func:`segment` gives and a ``video_reader``.
         cut: See :class:`VideoWindows`.
         model: Takes a batch as MMEngine collates it and gives something for
             each window of it.
@@ -258,7 +259,7 @@ def over_windows(videos: Sequence[str],
                 result.opened, result.left = item, len(item.windows)
                 result.outputs = [None] * result.left
             else:
-                shape = item['inputs'].shape
+                shape = str(tree_map(torch.Tensor.size, item['inputs']))
                 waiting.setdefault(shape, []).append((result, index, item))
                 fullest = max(waiting, key=lambda s: len(waiting[s]))
                 if len(waiting[fullest]) == batch_size or sum(
