@@ -45,7 +45,8 @@ class FeatureReader:
             ``head`` of other models.
 
     Raises:
-        ValueError: If the model has no such feature.
+        ValueError: If the model has no such feature, or something in it is
+            still to be measured by training.
     """
 
     def __init__(self, model: nn.Module, feature: Optional[str] = None):
@@ -58,6 +59,17 @@ class FeatureReader:
             named = dict(both=paths, **named)
         self.feature = feature or next(iter(named), 'head')
         self.paths = named.get(self.feature, ())
+        other = tuple(f'backbone.{p}.' for p in {*paths} - {*self.paths}
+                      if self.paths)
+        unknown = [
+            name for name, tensor in tensors_of(model)
+            if tensor.isnan().any() and not name.startswith(other)
+        ]
+        if unknown:  # such as the amplitude of positions, before training
+            raise ValueError(
+                f'{", ".join(unknown)}: it is measured in training and not '
+                'known yet, so that features would depend on the first batch: '
+                'give a checkpoint of a training, or a feature without it.')
         kind, _, block = self.feature.partition(':')
         if self.paths:
             return

@@ -41,6 +41,9 @@ def save(cfg, folder, name='config'):
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.add_(0.2 * torch.randn_like(parameter))
+    for key, value in model.named_buffers():
+        if key.endswith('amplitude'):  # as if it had been trained
+            value.fill_(0.5)
     torch.save(dict(state_dict=model.state_dict()), folder / f'{name}.pth')
 
 
@@ -195,8 +198,10 @@ def test_other_models(made, monkeypatch, tmp_path):
     model = init_recognizer(
         str(tmp_path / 'st.py'), str(tmp_path / 'st.pth'), device='cpu')
     heard = []
-    model.cls_head.fc_cls.register_forward_pre_hook(
-        lambda m, args: heard.append(args[0]))
+    linear = [
+        m for m in model.cls_head.modules() if hasattr(m, 'out_features')
+    ]
+    linear[-1].register_forward_pre_hook(lambda m, args: heard.append(args[0]))
     with torch.no_grad():
         model.test_step(clip(tmp_path, made / 'videos/a.mp4', 0, 30, 'st'))
     np.testing.assert_allclose(
@@ -283,6 +288,14 @@ def test_bad_videos_are_skipped(made, monkeypatch, tmp_path, capsys):
     # Alone that is left, it ends the program with its error.
     with pytest.raises(ValueError, match='broken.mp4'):
         extract(monkeypatch, made, tmp_path / 'out', videos=folder)
+
+
+def test_what_training_measures_must_be_known(made):
+    """The amplitude of positions would be that of the first batch."""
+    model = init_recognizer(str(made / 'config.py'), device='cpu')
+    with pytest.raises(ValueError, match='temporal.*amplitude: it is measure'):
+        FeatureReader(model)
+    FeatureReader(model, 'spatial')
 
 
 def test_half_precision_that_overflows(made, tmp_path):
