@@ -61,10 +61,16 @@ def shrink(cfg: Config, dims: int = 48, heads: int = 4) -> Config:
         views = [view for view in paths if view is not None]
         cfg.model.cls_head.hidden_channels = 16
     for view in views:
-        for adapter in view.adapters.values():
+        for adapter in view.get('adapters', {}).values():
             if adapter and 'width' in adapter:
                 adapter['width'] = 8
-    cfg.model.cls_head.in_channels = len(views) * features
+    head = cfg.model.cls_head
+    head.in_channels = len(views) * features
+    if len(views[0].get('blocks', ())) > 1:
+        views[0].blocks = [-2, -1]
+    sizes = dict(
+        num_layers=2, num_blocks=2, patch_size=8, grid=PIXELS // 8, dims=16)
+    head.update({k: v for k, v in sizes.items() if k in head})
     preprocessor = cfg.model.data_preprocessor
     if preprocessor.get('frameset_size'):
         preprocessor.frameset_size = preprocessor.frameset_size * PIXELS // 224

@@ -99,6 +99,33 @@ COUNTS.update({
     'zeroi2v-16f_vitb_ssv2': (quarters('vitb', 4, 16, 174), None),
     'tia_vitb_k400': (L * (bottleneck(192) + TIA_CONVS + 1) + fc(400), None),
 })
+# What reads frozen features: blocks and one query; a decoder layer for each
+# block, its two tables of offsets; a side block for each block.
+PROBE = 3 * BLOCK + D + (3 * D**2 + 7 * D) + (8 * D**2 + 5 * D)
+
+
+def evl(dims: int, layers: int, frames: int, grid: int) -> int:
+    layer = 12 * dims**2 + 19 * dims + frames * dims
+    return layers * (layer + 2 * (2 * grid - 1)**2 * dims) + 3 * dims
+
+
+SIDE = 320
+SIDE_BLOCK = (2 * D + D * SIDE + SIDE) + (2 * SIDE**2 + 6 * SIDE) + (
+    4 * SIDE**2 + 4 * SIDE) + (2 * SIDE**2 + 2 * SIDE) + 3 * 2 * SIDE
+SIDE_NETWORK = L * SIDE_BLOCK + (3 * 3 * 16**2 + 1 + 2 + 196 + 2) * SIDE
+COUNTS.update({
+    f'probe_{backbone}_{data}': (PROBE + fc(CLASSES[data]), None)
+    for backbone in ('vitb', 'vitb-dinov2')
+    for data in ('k400', 'ssv2', 'diving48')
+})
+COUNTS.update({
+    'evl_vitb_k400': (evl(D, 4, 8, 14) + fc(400), None),
+    'evl_vitl_k400': (evl(1024, 4, 8, 16) + fc(400, 1024), None),
+    'evl-32f_vitl_k400': (evl(1024, 4, 32, 16) + fc(400, 1024), '59'),
+    'evl-32f_vitl_ssv2': (evl(1024, 12, 32, 16) + fc(174, 1024), '175'),
+    'side4video_vitb_k400': (SIDE_NETWORK + fc(400, SIDE), None),
+    'side4video_vitb_ssv2': (SIDE_NETWORK + fc(174, SIDE), None),
+})
 # The poster's benchmark, without the classifier: a method's parameters with
 # CLIP and with ImageNet-21K, and the figure with Kinetics-400's classifier,
 # or without where the poster leaves it out.
@@ -182,7 +209,8 @@ def test_all_configs_are_counted():
     """A new config of a full-size baseline comes with its count."""
     names = {
         path.stem
-        for folder in ('baselines', 'st_adapter', 'aim', 'zeroi2v', 'tia')
+        for folder in ('baselines', 'st_adapter', 'aim', 'zeroi2v', 'tia',
+                       'probes', 'evl', 'side4video')
         for path in (CONFIGS / folder).glob('*.py')
     }
     assert names == set(COUNTS)

@@ -197,6 +197,14 @@ def test_aims_gflops_follow_from_counting(name, paper, growth):
     assert complexity.printed()[name][1] == str(paper)
 
 
+def test_evls_gflops_follow_from_counting():
+    """With T-CA, whose weighted sums are a sixth of the decoder's."""
+    name = 'evl-32f_vitl_k400'
+    macs = complexity.complexity(config(name))['macs']
+    assert macs / 1e9 == pytest.approx(8088, rel=0.001)
+    assert complexity.printed()[name] == ('59 / 368', '8088')
+
+
 def test_two_adapters_a_block_do_not_give_the_posters_gflops():
     macs = complexity.complexity(config('st-adapter-48x384_vitl_ssv2'))['macs']
     assert macs / 1e9 > 1.04 * 2062

@@ -1,4 +1,4 @@
-"""Measure models side by side, or the input pipeline alone.
+"""Measure models side by side, the input pipeline, or whole predictions.
 
 What they write under docs/ stands in the documentation by tools/tables.py.
 
@@ -7,17 +7,20 @@ What they write under docs/ stands in the documentation by tools/tables.py.
         --mode compile --out work_dirs/benchmark/gpu.json
     python tools/benchmark.py pipeline configs/dualpath_vitb_ssv2.py *.mp4 \\
         --decoders pyav decord --also vp9 mjpeg
+    python tools/benchmark.py predict configs/dualpath_vit-mini_digits.py \\
+        mmdualpath://dualpath_vit-mini_digits.pth
     python tools/benchmark.py picture docs/benchmarks/cpu.json
 """
 import argparse
 import logging
 from typing import Optional, Sequence
 
-from benchmarks import models, picture, pipeline
+from benchmarks import models, picture, pipeline, predict
 
 from mmdualpath.apis.programs import program
 
-PROGRAMS = dict(models=models, pipeline=pipeline, picture=picture)
+PROGRAMS = dict(
+    models=models, pipeline=pipeline, predict=predict, picture=picture)
 
 
 def main(args: Optional[Sequence[str]] = None) -> str:

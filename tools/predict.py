@@ -13,16 +13,15 @@ is reported and skipped; the exit status is 1 then.
 import argparse
 import json
 import sys
-import tempfile
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple
-from urllib.parse import unquote, urlparse
+from typing import Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
 from mmdualpath.apis.inference import (VideoInferencer, find_videos, for_each,
                                        frames_in, prediction_at, webcam_frames)
 from mmdualpath.apis.programs import program
+from mmdualpath.apis.windows import VideoResult
 from mmdualpath.datasets.decoding import open_video
 from mmdualpath.visualization.pictures import (draw_lines, save, timeline,
                                                write_video)
@@ -33,9 +32,9 @@ def lines_of(predictions: List[dict]) -> List[str]:
     return [f'{p["score"]:6.1%}  {p["label"]}' for p in predictions]
 
 
-def drawn(result: dict) -> Iterator[np.ndarray]:
+def drawn(result: dict, file: str) -> Iterator[np.ndarray]:
     """Every frame of a video with the prediction of its time on it."""
-    for number, frame in enumerate(frames_in(open_video(result['video']))):
+    for number, frame in enumerate(frames_in(open_video(file))):
         predictions = prediction_at(result['windows'], number / result['fps'])
         yield draw_lines(legible(frame), lines_of(predictions))
 
@@ -46,46 +45,36 @@ def legible(frame: np.ndarray, least: int = 240) -> np.ndarray:
     return frame.repeat(factor, 0).repeat(factor, 1)
 
 
-def local(name: str, folder: str) -> str:
-    """A file for a file or a URL."""
-    if '://' not in name:
-        return name
-    from torch.hub import download_url_to_file
-    path = Path(folder) / (Path(unquote(urlparse(name).path)).name or 'video')
-    download_url_to_file(name, str(path))
-    return str(path)
-
-
-def predict_videos(inferencer: VideoInferencer, args: argparse.Namespace,
-                   folder: str) -> Tuple[List[dict], int]:
+def predict_videos(inferencer: VideoInferencer,
+                   args: argparse.Namespace) -> Tuple[List[dict], int]:
     """Predict files, folders and URLs, and write what is asked for.
 
     Returns:
         Results, and how many videos were skipped.
     """
     videos = find_videos(args.videos)
-    results = []
+    found: Dict[int, dict] = {}
 
-    def predict(video: str, name: str) -> None:
-        result = inferencer.predict(
-            local(video, folder), args.topk, args.window, args.stride,
-            args.batch_size)
-        print(video)
-        for line in lines_of(result['predictions']):
+    def show(result: VideoResult, name: str) -> None:
+        told = inferencer.named(result, args.topk)
+        print(result.video)
+        for line in lines_of(told['predictions']):
             print('  ' + line)
         if args.out:
             path = args.out / f'{name}.mp4' if len(videos) > 1 else args.out
-            write_video(path, drawn(result), result['fps'])
+            write_video(path, drawn(told, result.opened.file), told['fps'])
             print(f'Wrote {path}.')
         if args.timeline:
             path = args.timeline / f'{name}.png' if len(videos) > 1 \
                 else args.timeline
-            save(timeline(result), path)
+            save(timeline(told), path)
             print(f'Wrote {path}.')
-        results.append(dict(result, video=video))
+        found[result.number] = told
 
-    skipped = for_each(videos, predict)
-    return results, skipped
+    results = inferencer.predict_all(videos, args.window, args.stride,
+                                     args.batch_size, args.workers)
+    skipped = for_each(videos, show, results)
+    return [found[number] for number in sorted(found)], skipped
 
 
 def predict_webcam(inferencer: VideoInferencer, args: argparse.Namespace,
@@ -136,6 +125,11 @@ def main() -> bool:
         '--stride', type=float, help='seconds between windows, default half')
     parser.add_argument(
         '--batch-size', type=int, default=4, help='windows at once')
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=2,
+        help='processes that read videos ahead; 0 is this one')
     parser.add_argument('--seconds', type=float, help='time to read a webcam')
     parser.add_argument(
         '--out',
@@ -156,8 +150,7 @@ def main() -> bool:
         number = args.videos[0].partition(':')[2]
         predict_webcam(inferencer, args, int(number or 0))
         return False
-    with tempfile.TemporaryDirectory() as folder:
-        results, skipped = predict_videos(inferencer, args, folder)
+    results, skipped = predict_videos(inferencer, args)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(

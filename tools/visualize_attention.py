@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from mmdualpath.apis.inference import VideoInferencer, find_videos, for_each
 from mmdualpath.apis.programs import program
+from mmdualpath.apis.windows import VideoResult, segment
 from mmdualpath.datasets.decoding import open_video
 from mmdualpath.models.backbones import AdaptedBackbone, views_of
 from mmdualpath.visualization import without_adapters
@@ -68,15 +69,10 @@ def videos_of(args: argparse.Namespace, cfg: Config) -> List[str]:
 def read(inferencer: VideoInferencer, video: str) -> Dict[str, Tensor]:
     """What each path of a model reads of a video."""
     reader = open_video(video)
-    segment = dict(
-        video_reader=reader,
-        total_frames=len(reader),
-        start_index=0,
-        avg_fps=reader.get_avg_fps(),
-        label=-1,
-        modality='RGB')
+    whole = dict(
+        segment(0, len(reader), reader.get_avg_fps()), video_reader=reader)
     preprocessor = inferencer.model.data_preprocessor
-    batch = next(iter(inferencer.preprocess([segment])))
+    batch = next(iter(inferencer.preprocess([whole])))
     return path_inputs(preprocessor(batch)['inputs'], preprocessor)
 
 
@@ -127,7 +123,8 @@ def main() -> bool:
     model = inferencer.model
     bare = bare_networks(model, cfg)
 
-    def draw(video: str, name: str) -> None:
+    def draw(result: VideoResult, name: str) -> None:
+        video = result.video
         inputs = read(inferencer, video)
         rows = attention_rows(
             model,

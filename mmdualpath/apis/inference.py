@@ -1,6 +1,7 @@
 """Predictions for videos of any length."""
 import itertools
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import (Any, Callable, Dict, Iterable, Iterator, List, Optional,
                     Sequence, Tuple, Union)
@@ -13,9 +14,10 @@ from mmengine.dataset import Compose
 from torch import nn
 
 from ..datasets.bad_videos import reason_of
-from ..datasets.decoding import open_video
 from ..datasets.reader import Frames
 from ..datasets.video_files import result_names, videos_in
+from .windows import (VideoResult, in_frames, over_windows, segment,
+                      sliding_windows)
 
 
 class FrameBuffer:
@@ -119,16 +121,13 @@ class VideoInferencer(ActionRecogInferencer):
             ValueError: If the model was given no checkpoint.
         """
         self.check_trained()
-        inputs = (dict(
-            video_reader=reader,
-            total_frames=stop - start,
-            start_index=start,
-            avg_fps=fps,
-            label=-1,
-            modality='RGB') for start, stop in segments)
+        inputs = (dict(segment(start, stop, fps), video_reader=reader)
+                  for start, stop in segments)
         for batch in self.preprocess(inputs, batch_size):
-            for sample in self.forward(batch):
-                yield sample.pred_score.cpu()
+            yield from self._score(batch)
+
+    def _score(self, batch: dict) -> List[torch.Tensor]:
+        return [sample.pred_score.cpu() for sample in self.forward(batch)]
 
     def ranked(self, scores: torch.Tensor, topk: int = 5) -> List[dict]:
         """The best classes as ``label``, ``index`` and ``score``."""
@@ -163,21 +162,52 @@ class VideoInferencer(ActionRecogInferencer):
             ValueError: If the file has no video, or window or stride is not
                 positive.
         """
-        reader = open_video(video)
-        fps, frames = reader.get_avg_fps(), len(reader)
-        segments = sliding_windows(frames, fps, window, stride)
-        all_scores = list(self.scores(reader, segments, fps, batch_size))
+        result, = self.predict_all([str(video)], window, stride, batch_size)
+        return self.named(result, topk)
+
+    def predict_all(self,
+                    videos: Sequence[str],
+                    window: Optional[float] = None,
+                    stride: Optional[float] = None,
+                    batch_size: int = 4,
+                    num_workers: int = 0) -> Iterator[VideoResult]:
+        """Scores of many videos, whose windows fill batches together.
+
+        Args:
+            videos: Paths or URLs.
+            window: As of :meth:`predict`.
+            stride: As of :meth:`predict`.
+            batch_size: Windows that go through the model at once.
+            num_workers: Processes that decode ahead.
+
+        Yields:
+            As :func:`over_windows`, with the scores ``(classes,)`` of each
+            window.
+
+        Raises:
+            ValueError: If the model was given no checkpoint.
+        """
+        self.check_trained()
+        cut = partial(sliding_windows, window=window, stride=stride)
+        return over_windows(videos, self.pipeline, cut, self._score,
+                            batch_size, num_workers)
+
+    def named(self, result: VideoResult, topk: int = 5) -> dict:
+        """A result of :meth:`predict_all` as :meth:`predict` gives it."""
+        fps = result.opened.fps
         return dict(
-            video=str(video),
+            video=result.video,
             fps=round(fps, 3),
-            frames=frames,
-            predictions=self.ranked(torch.stack(all_scores).mean(0), topk),
+            frames=result.opened.frames,
+            predictions=self.ranked(torch.stack(result.outputs).mean(0), topk),
             windows=[
                 dict(
                     start=round(start / fps, 3),
                     end=round(stop / fps, 3),
                     predictions=self.ranked(scores, topk))
-                for (start, stop), scores in zip(segments, all_scores)
+                for (
+                    start,
+                    stop), scores in zip(result.opened.windows, result.outputs)
             ])
 
     def watch(self,
@@ -198,7 +228,7 @@ class VideoInferencer(ActionRecogInferencer):
         Yields:
             Each frame and the latest predictions, none at first.
         """
-        length, step = _in_frames(window, fps), _in_frames(stride, fps)
+        length, step = in_frames(window, fps), in_frames(stride, fps)
         past: deque = deque(maxlen=length)
         latest: List[dict] = []
         for number, frame in enumerate(frames):
@@ -222,42 +252,6 @@ def frames_in(reader: Any, size: int = 32) -> Iterator[np.ndarray]:
         yield from reader.get_batch(list(numbers)).asnumpy()
 
 
-def sliding_windows(frames: int,
-                    fps: float,
-                    window: Optional[float] = None,
-                    stride: Optional[float] = None) -> List[Tuple[int, int]]:
-    """Windows that cover a video, the last one ending with it.
-
-    Args:
-        frames: Frames of the video.
-        fps: Frames per second.
-        window: Seconds of a window; None is the whole video.
-        stride: Seconds from one window to the next; defaults to half a
-            window.
-
-    Returns:
-        First frame and the one after the last of each window.
-
-    Raises:
-        ValueError: If window or stride is not positive.
-    """
-    if window is None:
-        return [(0, frames)]
-    length = _in_frames(window, fps)
-    step = _in_frames(window / 2 if stride is None else stride, fps)
-    if length >= frames:
-        return [(0, frames)]
-    starts = list(range(0, frames - length, step)) + [frames - length]
-    return [(start, start + length) for start in starts]
-
-
-def _in_frames(seconds: float, fps: float) -> int:
-    if seconds <= 0:
-        raise ValueError(f'{seconds} seconds: windows and strides must be '
-                         'positive.')
-    return max(1, round(seconds * fps))
-
-
 def find_videos(names: Iterable[str]) -> List[str]:
     """Files to predict: folders are searched, URLs stay as they are.
 
@@ -277,24 +271,32 @@ def find_videos(names: Iterable[str]) -> List[str]:
     return found
 
 
-def for_each(videos: Sequence[str], work: Callable[[str, str], None]) -> int:
+def for_each(videos: Sequence[str],
+             work: Callable[[VideoResult, str], None],
+             results: Optional[Iterable[VideoResult]] = None) -> int:
     """Do something with each video; one that fails is reported and skipped.
 
     Args:
         videos: Paths or URLs. What fails on a single one is raised.
-        work: Takes a video, and a name that no result of another one has.
+        work: Takes a result, and a name that no result of another video has.
+        results: What was made of the videos; by default nothing yet.
 
     Returns:
         How many were skipped.
     """
+    names = result_names(videos)
     skipped = 0
-    for video, name in zip(videos, result_names(videos)):
+    for result in results or map(VideoResult, range(len(videos)), videos):
+        error = result.error
         try:
-            work(video, name)
-        except Exception as error:
+            if not error:
+                work(result, names[result.number])
+        except Exception as raised:
             if len(videos) == 1:
                 raise
-            print(f'{video}: skipped. {reason_of(error)}')
+            error = reason_of(raised)
+        if error:
+            print(f'{result.video}: skipped. {error}')
             skipped += 1
     if skipped:
         print(f'{skipped} of {len(videos)} videos were skipped.')

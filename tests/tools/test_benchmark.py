@@ -230,3 +230,22 @@ def test_pipelines_see_the_same_frames(tmp_path):
     assert times['c'].difference > 0
     assert times['a'].clips == pytest.approx(
         1e3 / (times['a'].decoding + times['a'].rest))
+
+
+def test_predict(tmp_path):
+    """Both ways take turns; what is written makes the table of a page."""
+    out, page = tmp_path / 'predict.json', tmp_path / 'page.md'
+    text = tool.main([
+        'predict', 'configs/dualpath_vit-mini_digits.py',
+        'mmdualpath://dualpath_vit-mini_digits.pth', '--videos', '3',
+        '--rounds', '2', '--workers', '1', '--device', 'cpu', '--out',
+        str(out)
+    ])
+    content = json.loads(out.read_text())
+    for row in content['predict'].values():
+        assert len(row['wall']) == len(row['cpu']) == 2
+        middle = sum(row['wall']) / 2
+        assert row['rate'] == pytest.approx(3 / middle)
+    assert '| together |' in text
+    page.write_text('<!-- table of predict.json -->\n<!-- end of table -->\n')
+    assert text.strip() in pages.filled(page, page.read_text())

@@ -18,7 +18,7 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 from PIL import Image
 
-from mmdualpath.apis import inference
+from mmdualpath.apis import inference, windows
 from mmdualpath.visualization.tradeoff import areas
 
 
@@ -108,9 +108,9 @@ def clips(made, tmp_path, monkeypatch):
     (folder / 'broken.mp4').write_text('nothing')
     (folder / 'cut.mp4').write_text('opened below')
     monkeypatch.setattr(
-        inference,
+        windows,
         'open_video',
-        lambda video, read=inference.open_video: Torn()
+        lambda video, read=windows.open_video: Torn()
         if 'cut.mp4' in str(video) else read(video))
     return folder
 

@@ -121,6 +121,28 @@ CONTESTANTS: Dict[str, Contestant] = {
         }),
     'TIA B/16, 8 frames':
     Contestant('tia_vitb_k400'),
+    'attentive probe B/16, 8 frames':
+    Contestant(
+        'probe_vitb_ssv2',
+        options={
+            'model.cls_head.num_frames': 8,
+            'test_dataloader.dataset.pipeline.1.clip_len': 8
+        }),
+    'attentive probe B/16, 8 frames, checkpointing':
+    Contestant(
+        'probe_vitb_ssv2',
+        options={
+            'model.cls_head.num_frames': 8,
+            'model.cls_head.with_cp': True,
+            'test_dataloader.dataset.pipeline.1.clip_len': 8
+        }),
+    'EVL B/16, 8 frames':
+    Contestant('evl_vitb_k400'),
+    'Side4Video B/16, 8 frames':
+    Contestant('side4video_vitb_k400'),
+    'Side4Video B/16, 8 frames, checkpointing':
+    Contestant(
+        'side4video_vitb_k400', options={'model.cls_head.with_cp': True}),
     'AdaptFormer B/16, 8 frames':
     Contestant('adaptformer_vitb_ssv2'),
     'LoRA B/16, 8 frames':

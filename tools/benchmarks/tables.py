@@ -127,6 +127,19 @@ def seeds_table(content: Dict[str, Any]) -> str:
     return as_table(rows)
 
 
+def predict_table(content: Dict[str, Any]) -> str:
+    """The table of ``predict``: medians of the rounds."""
+    first = next(iter(content['predict'].values()))['rate']
+    rows = [['videos', 'videos/s', 'first = 1', 'seconds', 'CPU seconds'],
+            ['---'] * 5]
+    for name, row in content['predict'].items():
+        rows.append([
+            name, f'{row["rate"]:.1f}', f'{row["rate"] / first:.2f}',
+            *(f'{statistics.median(row[key]):.1f}' for key in ('wall', 'cpu'))
+        ])
+    return as_table(rows)
+
+
 def as_table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as markdown."""
     return ''.join(f'| {" | ".join(row)} |\n' for row in rows)
@@ -137,6 +150,8 @@ def table(path: Path) -> str:
     content = json.loads(path.read_text())
     if isinstance(content.get('videos'), dict):
         return described(content, pipeline_table(content))
+    if 'predict' in content:
+        return described(content, predict_table(content))
     if 'seeds' in content:
         return described(content, seeds_table(content))
     return markdown(Results(path))

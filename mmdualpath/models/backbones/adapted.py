@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from ...options import checked
 from ..complete import refuse_misfit
+from ..recompute import recompute
 from ..sites import blocks_of, sites_of
 from .fingerprint import Fingerprint, digest
 from .frozen import FrozenBackbone, matching, tensors_of
-from .inject import Adapters, inject, recompute
+from .inject import Adapters, inject
 
 FINGERPRINT = 'frozen_backbone'
 

@@ -17,9 +17,9 @@ Multiply-adds and parameters are those of the paper but for one: the image
 network T is printed with 4.2 G and has 2.85 G. No reading of the structure
 closes that gap, since what adds to T adds as much to S and B, which agree.
 """
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from itertools import chain
-from typing import Iterator, Optional, Sequence, Tuple, Union
+from typing import Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -29,12 +29,12 @@ from mmcv.cnn import build_norm_layer
 from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from ...options import checked
 from ..complete import require_complete
 from ..layers import Conv3d
+from ..recompute import kept_statistics
 from ..weights import load_pretrained
 
 Shape = Sequence[int]
@@ -187,7 +187,9 @@ class GlobalAttention(nn.Module):
     def priors(self, x: Tensor, shape: Shape) -> Tensor:
         """Tokens of all levels of the pyramid: ``(B, N, C) -> (B, P, C)``."""
         maps = to_map(x, shape)
-        return torch.cat([to_tokens(level(maps)) for level in self.levels], 1)
+        levels = [to_tokens(level(maps)) for level in self.levels]
+        # Under autocast some kinds of pooling compute in float32.
+        return torch.cat(levels, 1).to(x.dtype)
 
     def forward(self, x: Tensor, shape: Shape) -> Tensor:
         """``(B, N, C) -> same``, N tokens being a map of size ``shape``."""
@@ -255,25 +257,11 @@ class Block(nn.Module):
             x,
             shape,
             use_reentrant=False,
-            context_fn=lambda: (nullcontext(), _kept_statistics(self)))
+            context_fn=lambda: (nullcontext(), kept_statistics(self)))
 
     def _forward(self, x: Tensor, shape: Shape) -> Tensor:
         x = x + self.drop_path(self.attn(self.norm1(x), shape))
         return x + self.drop_path(self.mlp(self.norm2(x)))
-
-
-@contextmanager
-def _kept_statistics(module: nn.Module) -> Iterator[None]:
-    """Keep a recomputation from counting a batch a second time."""
-    kept = [(m, m.momentum, m.num_batches_tracked) for m in module.modules()
-            if isinstance(m, _BatchNorm)]
-    for norm, _, _ in kept:
-        norm.momentum, norm.num_batches_tracked = 0., None
-    try:
-        yield
-    finally:
-        for norm, momentum, batches in kept:
-            norm.momentum, norm.num_batches_tracked = momentum, batches
 
 
 class PatchEmbed(nn.Module):

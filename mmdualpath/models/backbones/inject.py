@@ -1,12 +1,9 @@
 """Adapters are attached to a bare backbone."""
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-import torch
 from mmaction.registry import MODELS
-from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch import nn
 
 from ...options import build, fits, unknown
 from ..adapters.attention import AttentionAdapter
@@ -145,28 +142,3 @@ def fold(network: nn.Module) -> nn.Module:
                     raise child.unfoldable(f'the layer has no {leaf}')
             setattr(module, name, child.base)
     return network
-
-
-def recompute(block: nn.Module) -> None:
-    """Let a block be computed anew in the backward pass, in place.
-
-    Its names stay as they are: a checkpoint does not tell how it was trained.
-    """
-    block.__class__ = _recomputing(type(block))
-
-
-@lru_cache(maxsize=None)
-def _recomputing(kind: type) -> type:
-
-    class Recomputing(kind):
-
-        def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
-            call = super().forward
-            if not torch.is_grad_enabled():
-                return call(x, *args, **kwargs)
-            return checkpoint(call, x, *args, use_reentrant=False, **kwargs)
-
-    Recomputing.__name__ = kind.__name__
-    Recomputing.__qualname__ = kind.__qualname__
-    Recomputing.__module__ = kind.__module__
-    return Recomputing

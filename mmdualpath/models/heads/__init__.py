@@ -1,10 +1,14 @@
+from .attentive_probe import AttentiveProbe
 from .clip_head import ClipMeanHead
+from .evl import EVLDecoder
 from .frame_heads import (AttentivePoolingHead, FrameMeanHead,
                           TemporalTransformerHead)
 from .mlp_head import MLPHead
+from .side4video import SideNetwork
 from .token_label_head import TokenLabelHead
 
 __all__ = [
-    'AttentivePoolingHead', 'ClipMeanHead', 'FrameMeanHead', 'MLPHead',
-    'TemporalTransformerHead', 'TokenLabelHead'
+    'AttentivePoolingHead', 'AttentiveProbe', 'ClipMeanHead', 'EVLDecoder',
+    'FrameMeanHead', 'MLPHead', 'SideNetwork', 'TemporalTransformerHead',
+    'TokenLabelHead'
 ]

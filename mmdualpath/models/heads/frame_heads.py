@@ -9,7 +9,7 @@ They go with MMAction2's ``Recognizer2D``, whose batch holds the frames of all
 clips and crops, and give one score per clip and crop, so that
 ``average_clips`` averages those.
 """
-from typing import Optional
+from typing import Optional, Union
 
 import torch
 from mmaction.models import BaseHead
@@ -18,13 +18,14 @@ from torch import Tensor, nn
 
 from ...options import checked
 from ..complete import require_complete
+from ..features import Features
 from ..shapes import as_clips, check_channels, heads_of
 
 INIT_CFG = dict(type='TruncNormal', layer='Linear', std=0.02)
 
 
 @checked
-class _FrameHead(BaseHead):
+class FrameHead(BaseHead):
     """FC over a vector that a subclass pools from the frames of a clip.
 
     Args:
@@ -50,37 +51,46 @@ class _FrameHead(BaseHead):
         require_complete(self)
 
     def forward(self,
-                x: Tensor,
+                x: Union[Tensor, Features],
                 num_segs: Optional[int] = None,
                 **kwargs) -> Tensor:
         """Scores ``(B*M, classes)`` of M clips and crops a video.
 
         Args:
             x: Vectors ``(B*M*T, C)`` of the frames, their tokens
-                ``(B*M*T, N, C)`` or maps ``(B*M*T, C, h, w)``.
+                ``(B*M*T, N, C)`` or maps ``(B*M*T, C, h, w)``; or features
+                of one block of a frozen network, of frames or of clips.
             num_segs: M*T, as ``Recognizer2D`` gives it.
 
         Raises:
-            ValueError: If the frames of a video make no whole clips, or the
-                features have other channels.
+            ValueError: If the frames of a video make no whole clips, the
+                features have other channels, or they are of several blocks.
         """
         if num_segs is not None and num_segs % self.num_frames:
             raise ValueError(f'The {num_segs} frames of a video make no whole '
                              f'clips of num_frames={self.num_frames}.')
+        rows = self.num_frames
+        if isinstance(x, Features):
+            if len(x.tokens) != 1:
+                raise ValueError(
+                    f'{type(self).__name__} reads the tokens of one block, '
+                    f'given those of {len(x.tokens)}.')
+            rows = 1 if x.clips else rows
+            x = x.tokens[0].to(self.fc.weight.dtype)
         if x.dim() == 4:
             x = x.flatten(2).mT
         x = x.unsqueeze(1) if x.dim() == 2 else x
         check_channels(self, x)
-        return self.fc(self.dropout(self.pool(as_clips(x, self.num_frames))))
+        return self.fc(self.dropout(self.pool(as_clips(x, rows))))
 
     def pool(self, x: Tensor) -> Tensor:
-        """``(B*M, T, N, C) -> (B*M, C)``."""
+        """``(B*M, T, N, C) -> (B*M, C)``; T is 1 for features of clips."""
         raise NotImplementedError
 
 
 @MODELS.register_module()
 @checked
-class FrameMeanHead(_FrameHead):
+class FrameMeanHead(FrameHead):
     """Mean over the frames, then FC. Arguments as every frame head."""
 
     def pool(self, x: Tensor) -> Tensor:
@@ -90,7 +100,7 @@ class FrameMeanHead(_FrameHead):
 
 @MODELS.register_module()
 @checked
-class TemporalTransformerHead(_FrameHead):
+class TemporalTransformerHead(FrameHead):
     """A transformer block over the T frames, their mean, then FC.
 
     x_t <- x_t + p_t with learnable p; z = x + MHA(LN x);
@@ -133,7 +143,7 @@ class TemporalTransformerHead(_FrameHead):
 
 @MODELS.register_module()
 @checked
-class AttentivePoolingHead(_FrameHead):
+class AttentivePoolingHead(FrameHead):
     """A learnable query attends to all tokens of all frames, then FC.
 
     FC(MHA(query, x, x)): 4 d^2 parameters. It reads whatever tokens the

@@ -42,12 +42,12 @@ A backbone of your own is a row more::
 from . import more, openmmlab, timm, transformers  # noqa: F401
 from .attention import AttentionInputs, Layout
 from .geometry import Windows
-from .rows import (Place, Sites, Spot, blocks_of, locate, register_sites,
-                   resolve, sites_of, unwrapped)
+from .rows import (Place, Sites, Spot, blocks_of, final_norm_of, locate,
+                   register_sites, resolve, sites_of, unwrapped)
 from .site import Site, Stem, Wrapper
 
 __all__ = [
     'AttentionInputs', 'Layout', 'Place', 'Site', 'Sites', 'Spot', 'Stem',
-    'Windows', 'Wrapper', 'blocks_of', 'locate', 'register_sites', 'resolve',
-    'sites_of', 'unwrapped'
+    'Windows', 'Wrapper', 'blocks_of', 'final_norm_of', 'locate',
+    'register_sites', 'resolve', 'sites_of', 'unwrapped'
 ]

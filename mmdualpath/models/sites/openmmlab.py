@@ -39,6 +39,11 @@ def cut_swin(block: nn.Module,
     return (attn.window_size, ) * 2, (0 if small else attn.shift_size, ) * 2
 
 
+def _last_stage(backbone: nn.Module) -> str:
+    """The norm of what the last stage puts out, if that is put out."""
+    return f'norm{backbone.num_layers - 1}'
+
+
 VIT_ATTENTION = Layout(('MultiheadAttention', ),
                        scale=lambda attn: None,
                        dropout=lambda attn: attn.attn_drop,
@@ -50,6 +55,7 @@ register_sites(
     Sites(
         blocks='layers.*',
         norm='ln1',
+        final_norm='ln1',
         attn='attn',
         tokens='drop_after_pos',
         places=dict(
@@ -70,6 +76,7 @@ register_sites(
     Sites(
         blocks='stages.*.blocks.*',
         norm='norm1',
+        final_norm=_last_stage,
         tokens='drop_after_pos',
         places=dict(
             attn='attn',
@@ -92,6 +99,7 @@ register_sites(
     Sites(
         blocks='stages.*.blocks.*',
         norm='norm1',
+        final_norm='norm',
         row=lambda backbone: 'clip' if backbone.axes == 3 else 'frame',
         stem='stages.0.patch_embed',
         regions=True,
@@ -113,6 +121,7 @@ register_sites(
     Sites(
         blocks='layers.*.blocks.*',
         norm='norm1',
+        final_norm=_last_stage,
         row='clip',
         as_map=True,
         places=dict(
@@ -150,6 +159,7 @@ register_sites(
     Sites(
         blocks='blocks.*',
         norm='norm1',
+        final_norm='norm',
         row='clip',
         tokens='pos_drop',
         attn='attn',

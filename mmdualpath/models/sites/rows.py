@@ -84,6 +84,9 @@ class Sites:
             theirs.
         map_size: Size of the map of patches, for pictures: a function of
             backbone, number of patches and input.
+        final_norm: Path in the backbone to the norm behind the last block, or
+            a function of the backbone that says it; None where it is not
+            known.
     """
     blocks: str
     norm: str
@@ -103,6 +106,7 @@ class Sites:
     regions: bool = False
     rotary: Callable[[nn.Module], bool] = lambda backbone: False
     map_size: Callable[[nn.Module, int, Tensor], Tuple[int, ...]] = square_map
+    final_norm: Union[None, str, Callable[[nn.Module], str]] = None
 
     def __post_init__(self) -> None:
         for name in ('blocks', 'norm'):
@@ -204,6 +208,24 @@ def sites_of(backbone: nn.Module) -> Sites:
 def blocks_of(backbone: nn.Module) -> List[Tuple[nn.Module, str]]:
     """All blocks in order, each as its parent module and its name there."""
     return sites_of(backbone).blocks_of(backbone)
+
+
+def final_norm_of(backbone: nn.Module) -> nn.Module:
+    """The norm behind the last block of a backbone.
+
+    Raises:
+        ValueError: If there is none, or the table of sites does not know it.
+    """
+    path = sites_of(backbone).final_norm
+    path = path(backbone) if callable(path) else path
+    try:
+        norm = _get(backbone, path) if path else None
+    except AttributeError:
+        norm = None
+    if norm is None or isinstance(norm, nn.Identity):
+        raise ValueError(f'{type(backbone).__name__} has no norm behind its '
+                         'last block that the table of sites knows.')
+    return norm
 
 
 @dataclass(frozen=True)

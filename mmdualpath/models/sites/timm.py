@@ -112,6 +112,7 @@ def _row(scales: Tuple[str, str], **changes: Any) -> Sites:
         extra_tokens=_prefix_tokens,
         positions=dict(pos_embed=_unplaced_tokens),
         attn='attn',
+        final_norm='norm',
         places=dict(
             attn=Place('attn', then=first),
             msa=Place('attn', layout=ATTENTION),

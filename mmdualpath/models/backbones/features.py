@@ -1,0 +1,176 @@
+"""A frozen network that is read, not adapted."""
+from contextlib import contextmanager, nullcontext
+from typing import (Any, ContextManager, Dict, Iterator, List, Mapping,
+                    Optional, Sequence, Union)
+
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from ...options import checked
+from ..adapters.attention import AttentionAdapter
+from ..features import Features
+from ..sites import AttentionInputs, Site, final_norm_of, locate
+from .adapted import AdaptedBackbone
+from .frozen import FrozenBackbone
+
+TOKENS = ('all', 'class_token', 'patches')
+
+
+@MODELS.register_module()
+@checked
+class FrozenFeatures(AdaptedBackbone):
+    """Tokens of chosen blocks of a frozen network, without a gradient.
+
+    It runs in eval mode under ``no_grad`` whatever the rest of the model
+    does, so that no graph holds a tensor of it, and batch norms, dropout and
+    stochastic depth inside it stay frozen. Weights, sharing, fingerprint and
+    checkpoints are those of a view that trains nothing.
+
+    Args:
+        backbone: Config of the backbone with ``init_cfg``, or a
+            :class:`FrozenBackbone` that several views share.
+        blocks: Indices of blocks, negative ones from the end.
+        tokens: ``all``, the ``class_token`` alone, or the ``patches`` alone.
+        final_norm: Whether the norm behind the network's last block is
+            applied to the tokens of each chosen block.
+        queries_keys: Whether queries and keys of the chosen blocks' attention
+            are handed out, of all tokens.
+        images: Whether the images are handed on.
+        frozen_dtype: Type the network is stored in and runs in, such as
+            ``'bfloat16'``; its features are of it.
+        any_normalization: Whether the data preprocessor may deliberately
+            normalise otherwise than the weights were trained with.
+
+    Raises:
+        ValueError: If the network has no weights, no such block, no class
+            token, no final norm of the blocks' width, or its row in the table
+            of sites does not know how its attention is written.
+    """
+
+    def __init__(self,
+                 backbone: Union[Mapping, FrozenBackbone],
+                 blocks: Sequence[int] = (-1, ),
+                 tokens: str = 'all',
+                 final_norm: bool = False,
+                 queries_keys: bool = False,
+                 images: bool = False,
+                 frozen_dtype: Optional[str] = None,
+                 any_normalization: bool = False) -> None:
+        super().__init__(
+            backbone,
+            frozen_dtype=frozen_dtype,
+            any_normalization=any_normalization)
+        kind = type(self.base).__name__
+        if tokens not in TOKENS:
+            raise ValueError(f'tokens={tokens!r} is none of '
+                             f'{", ".join(TOKENS)}.')
+        if tokens == 'class_token' \
+                and getattr(self.base, 'cls_token', None) is None:
+            raise ValueError(f'tokens={tokens!r}: {kind} has none.')
+        spots = locate(self.base, 'block', blocks)
+        self.blocks = tuple(spot.site.block for spot in spots)
+        self.tokens = tokens
+        self.final_norm = final_norm
+        self.queries_keys = queries_keys
+        self.images = images
+        self.dtype = getattr(torch, frozen_dtype) if frozen_dtype else None
+        if final_norm:
+            width = final_norm_of(self.base).weight.shape[-1]
+            other = [s.site.block for s in spots if s.site.dims != width]
+            if other:
+                raise ValueError(
+                    f'final_norm: that of {kind} is of {width} channels, the '
+                    f'blocks {other} are of others.')
+        if queries_keys:
+            for spot in locate(self.base, 'msa', blocks):
+                AttentionAdapter.check(spot.site)
+
+    def train(self, mode: bool = True) -> 'FrozenFeatures':
+        """The network itself stays in eval mode."""
+        super().train(mode)
+        self.base.train(False)  # some networks' eval() returns None
+        return self
+
+    def forward(self, x: Tensor) -> Features:
+        """Features of images or clips.
+
+        Args:
+            x: Images ``(B, 3, H, W)`` or clips ``(B, 3, T, H, W)``.
+        """
+        heard: Dict[str, List] = dict(tokens=[], queries=[], keys=[])
+        with torch.no_grad(), self._precision(x), self._listening(heard):
+            self.base(x if self.dtype is None else x.to(self.dtype))
+            tokens = heard.pop('tokens')
+            if self.final_norm:
+                tokens = [final_norm_of(self.base)(t) for t in tokens]
+            if self.dtype is not None:  # norms give float32 under autocast
+                tokens = [t.to(self.dtype) for t in tokens]
+        site = locate(self.base, 'block', self.blocks)[0].site
+        extra = site.extra_tokens
+        part, extra = dict(
+            all=(slice(None), extra),
+            patches=(slice(extra, None), 0),
+            class_token=(slice(1), 1))[self.tokens]
+        # A view of the class tokens would keep all others in memory.
+        tokens = [t[:, part].contiguous() for t in tokens]
+        return Features(
+            tuple(tokens),
+            extra,
+            site.row == 'clip',
+            images=x if self.images else None,
+            **{
+                name: tuple(t)
+                for name, t in heard.items()
+            })
+
+    @contextmanager
+    def _listening(self, heard: Dict[str, List]) -> Iterator[None]:
+        """Note what the chosen blocks put out while inside."""
+
+        def note(block: nn.Module, args: Any, out: Tensor) -> None:
+            heard['tokens'].append(out.flatten(1, -2))
+
+        blocks = locate(self.base, 'block', self.blocks)
+        attentions = locate(self.base, 'msa',
+                            self.blocks) if self.queries_keys else []
+        modules = [spot.module for spot in attentions]
+        handles = [spot.module.register_forward_hook(note) for spot in blocks]
+        try:
+            for spot in attentions:
+                setattr(spot.parent, spot.name,
+                        _AttentionTap(spot.module, spot.site, heard).eval())
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            for spot, module in zip(attentions, modules):
+                setattr(spot.parent, spot.name, module)
+
+    def _precision(self, x: Tensor) -> ContextManager:
+        """What makes the network run in the type it is stored in."""
+        if self.dtype in (torch.float16, torch.bfloat16):
+            return torch.autocast(x.device.type, self.dtype)
+        return nullcontext()
+
+
+class _AttentionTap(AttentionAdapter):
+    """Notes queries and keys of the attention it wraps.
+
+    Args:
+        base: The attention module.
+        site: Where it stands.
+        heard: What was noted by now, by name.
+    """
+
+    def __init__(self, base: nn.Module, site: Site, heard: Dict[str,
+                                                                List]) -> None:
+        super().__init__(base, site)
+        self.heard = heard
+
+    def inputs(self, x: Tensor, *args: Any, **kwargs: Any) -> AttentionInputs:
+        """As the attention itself."""
+        inputs = super().inputs(x, *args, **kwargs).rotated()
+        self.heard['queries'].append(inputs.q)
+        self.heard['keys'].append(inputs.k)
+        return inputs
