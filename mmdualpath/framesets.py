@@ -92,17 +92,39 @@ def grid_framesets(frames: Tensor,
         ValueError: If T is no multiple of w*h, or the frameset's height or
             width no multiple of the grid's.
     """
+    num_framesets(frames.shape[-4], grid)
+    return lay_out(shrink_frames(frames, grid, size), grid)
+
+
+def shrink_frames(frames: Tensor,
+                  grid: Size = 4,
+                  size: Optional[Size] = None) -> Tensor:
+    """Scale every frame by itself to its share of a frameset.
+
+    Args:
+        frames: ``(..., C, H, W)``, uint8 or floating point.
+        grid: Frames down and across a frameset, (h, w), or one number for
+            both.
+        size: Height and width of a frameset in pixels. Defaults to the size
+            of a frame.
+
+    Returns:
+        ``(..., C, H' / h, W' / w)`` of the same dtype; uint8 is rounded to
+        the nearest value.
+
+    Raises:
+        ValueError: If the frameset's height or width is no multiple of the
+            grid's.
+    """
     rows, columns = to_pair(grid, 'grid')
-    *lead, num_frames, channels, height, width = frames.shape
+    *lead, height, width = frames.shape
     if size is not None:
         height, width = to_pair(size, 'frameset size')
-    number = num_framesets(num_frames, grid)
     if height % rows or width % columns:
         raise ValueError(
             f'A frameset of {height}x{width} pixels does not divide into '
             f'{rows}x{columns} frames: give a height that is a multiple of '
             f'{rows} and a width that is a multiple of {columns}.')
-
     scaled = F.interpolate(
         frames.reshape(-1, *frames.shape[-3:]).float(),
         size=(height // rows, width // columns),
@@ -111,13 +133,32 @@ def grid_framesets(frames: Tensor,
         align_corners=False)
     if frames.dtype == torch.uint8:
         scaled = scaled.round().clamp(0, 255)
-    scaled = scaled.to(frames.dtype)
+    return scaled.to(frames.dtype).reshape(*lead, *scaled.shape[-2:])
 
-    scaled = scaled.reshape(*lead, number, rows, columns, channels,
-                            height // rows, width // columns)
+
+def lay_out(frames: Tensor, grid: Size = 4) -> Tensor:
+    """Lay frames that are small already into framesets, row by row.
+
+    Args:
+        frames: ``(..., T, C, h', w')``.
+        grid: Frames down and across a frameset, (h, w), or one number for
+            both.
+
+    Returns:
+        Framesets ``(..., T / (w*h), C, h * h', w * w')``.
+
+    Raises:
+        ValueError: If T is no multiple of w*h.
+    """
+    rows, columns = to_pair(grid, 'grid')
+    *lead, num_frames, channels, height, width = frames.shape
+    number = num_framesets(num_frames, grid)
+    frames = frames.reshape(*lead, number, rows, columns, channels, height,
+                            width)
     # (..., G, rows, columns, C, h, w) -> (..., G, C, rows, h, columns, w)
-    scaled = scaled.movedim(-3, -5).transpose(-3, -2)
-    return scaled.reshape(*lead, -1, channels, height, width)
+    frames = frames.movedim(-3, -5).transpose(-3, -2)
+    return frames.reshape(*lead, number, channels, rows * height,
+                          columns * width)
 
 
 def cut_framesets(framesets: Tensor, grid: Size = 4) -> Tensor:

@@ -124,6 +124,22 @@ class DualPathBackbone(BaseModule):
             -1)
 
     def _mean_feature(self, path: str, images: Tensor) -> Tensor:
+        return self.image_features(path, images).mean(1)
+
+    def image_features(self, path: str, images: Tensor) -> Tensor:
+        """Features of every image of a path, of which forward takes the mean.
+
+        Args:
+            path: ``spatial`` or ``temporal``.
+            images: ``(B, T, 3, H, W)``.
+
+        Returns:
+            ``(B, T, p)``.
+
+        Raises:
+            ValueError: If a clip has other images than the adapters are set
+                for, or the backbone gives neither class tokens nor a map.
+        """
         expected = self._images_per_clip[path]
         if expected and expected != {int(images.shape[1])}:
             raise ValueError(
@@ -137,7 +153,15 @@ class DualPathBackbone(BaseModule):
                 f'The {path} path needs a class token (N, C) or a map '
                 f'(N, C, h, w) of every image, but its backbone gives '
                 f'{tuple(y.shape)}: set its out_type accordingly.')
-        return y.unflatten(0, images.shape[:2]).mean(1)
+        return y.unflatten(0, images.shape[:2])
+
+    def sees_images_alone(self, path: str) -> bool:
+        """Whether features of an image of a path depend on that image alone.
+
+        Otherwise they depend on the other images of the clip, or on the place
+        of the image among them.
+        """
+        return self._images_per_clip[path] <= {1}
 
 
 def views_of(backbone: nn.Module) -> Dict[str, nn.Module]:
