@@ -298,6 +298,11 @@ class StreamingRecognizer:
         stop = self._last + 1
         return self._predict(max(self._first, stop - self.window), stop)
 
+    @property
+    def held(self) -> int:
+        """Frames and features that are kept just now."""
+        return len(self._frames) + sum(map(len, self._features.values()))
+
     def _hops(self) -> int:
         """Number of the latest window that is complete, or negative."""
         if self._first is None:
