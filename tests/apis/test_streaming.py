@@ -187,8 +187,8 @@ def test_other_models(case):
     found = pushed(recognizer, enumerate(video))[:6]
     got = torch.stack([scores for _, scores in found])
     wanted = clip_scores(model, [video[slice(*span)] for span, _ in found])
-    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-5)
-    assert (wanted[-1] - wanted[0]).abs().max() > 1e-3
+    torch.testing.assert_close(got, wanted, rtol=0, atol=2e-6)
+    assert (wanted[-1] - wanted[0]).abs().max() > 2e-4
     assert not recognizer.recomputes
 
 

@@ -5,7 +5,8 @@ beside the clip model's on the same frames, both from frames in memory to
 scores, in CPU time and in turns. ``memory`` pushes many frames through the
 quickstart's model and notes the resident memory. ``events`` renders twenty
 motions of the quickstart in a row, finds the events, and compares the classes
-of all frames with what was rendered.
+of all frames with what was rendered; ``whole`` is the share of motions that
+is right where a window is a whole one.
 """
 import argparse
 import json
@@ -154,10 +155,15 @@ def events(args: argparse.Namespace) -> Dict[str, Any]:
             reader = open_video(path)
             fps = reader.get_avg_fps()
             recognizer = StreamingRecognizer(model, args.hops[0], args.window)
-            follower = Follower(recognizer, EventFinder(), fps)
-            found = []
-            for frame in enumerate(frames_in(reader)):
-                found += follower.update([frame]).events
+            finder = EventFinder(smooth=args.smooth)
+            follower = Follower(recognizer, finder, fps)
+            whole = StreamingRecognizer(model, args.length, args.length)
+            found, best = [], []
+            for number, frame in enumerate(frames_in(reader)):
+                found += follower.update([(number, frame)]).events
+                told = whole.push(frame)
+                if told is not None:
+                    best.append(int(told.argmax()))
             found += follower.finish().events
         told = np.full_like(truth, -1)
         for event in found:
@@ -166,6 +172,8 @@ def events(args: argparse.Namespace) -> Dict[str, Any]:
         scores.append(
             dict(
                 events=len(found),
+                whole=statistics.mean(
+                    int(b == label) for b, (label, _) in zip(best, parts)),
                 micro=f1_score(truth, told, labels=classes, average='micro'),
                 macro=f1_score(truth, told, labels=classes, average='macro')))
     return dict(
@@ -178,6 +186,7 @@ def events(args: argparse.Namespace) -> Dict[str, Any]:
             length=args.length,
             window=recognizer.window,
             hop=args.hops[0],
+            smooth=args.smooth,
             videos=args.videos),
         scores=scores,
         mean={
@@ -208,6 +217,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--length', type=int, default=32, help='frames of a motion')
     parser.add_argument(
         '--window', type=int, help='frames, by default the shortest')
+    parser.add_argument(
+        '--smooth', type=float, default=0.5, help='seconds, of events')
     parser.add_argument(
         '--videos', type=int, default=5, help='videos of events')
     parser.add_argument('--out', type=Path, help='JSON file to write')
