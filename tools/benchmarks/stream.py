@@ -21,12 +21,11 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 import torch
-from data import measure_memory, render_digits
+from data.measure_memory import resident
 from mmaction.apis import init_recognizer
 from mmengine.dataset import pseudo_collate
 from rich.console import Console
 from rich.progress import track
-from sklearn.metrics import f1_score
 
 from mmdualpath.analysis.complexity import macs_of_call
 from mmdualpath.analysis.provenance import PACKAGES, provenance
@@ -117,7 +116,7 @@ def memory(args: argparse.Namespace) -> Dict[str, Any]:
         recognizer.push(pool[number % len(pool)])
         most = max(most, recognizer.held)
         if (number + 1) % every == 0:
-            figures.append((number + 1, measure_memory.resident()))
+            figures.append((number + 1, resident()))
     settled = figures[max(len(figures) // 10, 1) - 1:]
     return dict(
         depends=[QUICKSTART, *CODE],
@@ -133,6 +132,7 @@ def memory(args: argparse.Namespace) -> Dict[str, Any]:
 def motions(count: int, length: int,
             seed: int) -> Iterator[Tuple[int, List[np.ndarray]]]:
     """Classes and frames of motions of digits that no training video has."""
+    from data import render_digits  # needs scikit-learn
     draw = np.random.default_rng(seed)
     names = sorted(render_digits.MOTIONS)
     labels = (ROOT / 'mmdualpath/released/labels.txt').read_text().split()
@@ -144,6 +144,8 @@ def motions(count: int, length: int,
 
 def events(args: argparse.Namespace) -> Dict[str, Any]:
     """How well the events of twenty motions in a row are found."""
+    from data import render_digits
+    from sklearn.metrics import f1_score
     model = init_recognizer(QUICKSTART, RELEASED, device='cpu')
     scores = []
     for seed in range(args.videos):
