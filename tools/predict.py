@@ -122,8 +122,7 @@ def predict_stream(inferencer: VideoInferencer, args: argparse.Namespace,
                     dict(
                         start=start,
                         end=stop,
-                        predictions=inferencer.ranked(news.scores,
-                                                      args.topk)))
+                        predictions=inferencer.ranked(news.scores, args.topk)))
         for event in news.events:
             line = json.dumps(
                 event.as_dict(inferencer.name), ensure_ascii=False)

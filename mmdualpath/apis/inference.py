@@ -118,9 +118,8 @@ class VideoInferencer(ActionRecogInferencer):
             ValueError: If the model was given no checkpoint.
         """
         self.check_trained()
-        inputs = (
-            dict(segment(start, stop, fps), video_reader=reader)
-            for start, stop in segments)
+        inputs = (dict(segment(start, stop, fps), video_reader=reader)
+                  for start, stop in segments)
         for batch in self.preprocess(inputs, batch_size):
             for sample in self.forward(batch):
                 yield sample.pred_score.cpu()

@@ -84,8 +84,8 @@ def is_live(name: str) -> bool:
     if name.partition(':')[0] == 'webcam':
         return True
     playlist = PurePosixPath(url.path).suffix == '.m3u8'
-    return '://' in name and (playlist or url.scheme
-                              not in ('http', 'https', 'file'))
+    return '://' in name and (playlist
+                              or url.scheme not in ('http', 'https', 'file'))
 
 
 def opener_of(name: str) -> Callable[[], Opened]:
@@ -152,8 +152,8 @@ class LiveSource:
         try:
             while True:
                 with self._news:
-                    self._news.wait_for(
-                        lambda: self._waiting or self._fault, self.stall)
+                    self._news.wait_for(lambda: self._waiting or self._fault,
+                                        self.stall)
                     batch = list(self._waiting)
                     self._waiting.clear()
                     fault = self._fault

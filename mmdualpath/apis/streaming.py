@@ -205,8 +205,9 @@ class StreamingRecognizer:
         if self._pipeline.mixing:
             return (f'{" and ".join(self._pipeline.mixing)} of the test '
                     'pipeline may treat frames together')
-        if not any(map(self.model.backbone.sees_images_alone,
-                       self.model.backbone.paths)):
+        if not any(
+                map(self.model.backbone.sees_images_alone,
+                    self.model.backbone.paths)):
             return 'the adapters of each path see several frames at once'
         return ''
 
@@ -341,9 +342,7 @@ class StreamingRecognizer:
         sampled = self._pipeline.sample(start, stop, self.fps)
         numbers = [self._shown(n) for n in np.ravel(sampled['frame_inds'])]
         length = sampled['clip_len']
-        clips = [
-            numbers[i:i + length] for i in range(0, len(numbers), length)
-        ]
+        clips = [numbers[i:i + length] for i in range(0, len(numbers), length)]
         features = torch.cat(
             [self._path(path, clips) for path in self.model.backbone.paths],
             -1)
@@ -358,9 +357,8 @@ class StreamingRecognizer:
 
     def get_batch(self, numbers: Sequence[int]) -> Frames:
         """Frames ``(n, H, W, 3)``, for transforms that decode."""
-        return np.stack([
-            self._frames[self._shown(n)].images for n in numbers
-        ]).view(Frames)
+        return np.stack([self._frames[self._shown(n)].images
+                         for n in numbers]).view(Frames)
 
     def _path(self, path: str, clips: List[List[int]]) -> Tensor:
         """Features ``(crops * clips, p)`` of a path."""

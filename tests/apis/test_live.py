@@ -209,9 +209,9 @@ def test_smoothing():
     finder = EventFinder(smooth=2.)
     finder.update(0, 1, torch.tensor([1., 0.]))
     finder.update(1, 1.5, torch.tensor([0., 1.]))
-    torch.testing.assert_close(finder.scores,
-                               torch.tensor([np.exp(-.25), 1 - np.exp(-.25)
-                                             ]).float())
+    torch.testing.assert_close(
+        finder.scores,
+        torch.tensor([np.exp(-.25), 1 - np.exp(-.25)]).float())
     finder.finish()
     assert finder.scores is None
 

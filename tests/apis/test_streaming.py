@@ -11,7 +11,7 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from mmdualpath.apis.inference import (FrameBuffer, VideoInferencer, frames_in)
+from mmdualpath.apis.inference import FrameBuffer, VideoInferencer, frames_in
 from mmdualpath.apis.streaming import (StreamingRecognizer, segment,
                                        shortest_window, window_pipeline)
 from mmdualpath.datasets.decoding import open_video
@@ -34,8 +34,8 @@ def released():
 def rendered(render, tmp_path_factory):
     """A video of 500 frames, and its file."""
     frames = list(
-        itertools.chain(*(render.render_frames(
-            (0, i), render.MOTIONS[i % 8], slice(0, 1400), 25, 64)
+        itertools.chain(*(render.render_frames((
+            0, i), render.MOTIONS[i % 8], slice(0, 1400), 25, 64)
                           for i in range(20))))
     path = tmp_path_factory.mktemp('rendered') / 'long.mp4'
     render.write_video(path, frames)
@@ -92,7 +92,8 @@ def test_every_step(released, frames, hop, window):
     found = pushed(recognizer, enumerate(frames))
     length = recognizer.window
     spans = [(start, start + length)
-             for start in range(0, len(frames) - length + 1, hop)]
+             for start in range(0,
+                                len(frames) - length + 1, hop)]
     assert [span for span, _ in found] == spans
     step = slice(None, None, 1 + len(found) // 160)  # to be quick
     assert_equal(released, found[step], frames.__getitem__, 15)
@@ -166,8 +167,9 @@ CASES = {
     'T_G 2': ('dualpath-tg2_vitb_ssv2', lambda cfg: None),
     'T_G 2, no positions': ('dualpath-tg2_vitb_ssv2', no_positions),
     'grid 2x2': ('dualpath_vitb_ssv2', smaller_grid),
-    'T_S 4': ('dualpath_vitb_ssv2', lambda cfg: cfg.model.data_preprocessor.
-              update(num_spatial_frames=4)),
+    'T_S 4':
+    ('dualpath_vitb_ssv2',
+     lambda cfg: cfg.model.data_preprocessor.update(num_spatial_frames=4)),
     'spatial alone': ('dualpath-spatial_vitb_ssv2', lambda cfg: None),
     'Swin': ('dualpath_swinb_hmdb51', lambda cfg: None),
     'class token counted': ('dualpath-dump-192_vitb_ssv2', lambda cfg: None),
@@ -205,9 +207,8 @@ def test_whole_framesets_are_kept():
     assert computed == dict(kept=1, placed=2)
 
 
-@pytest.mark.parametrize('name', [
-    'st-adapter_vitb_ssv2', 'aim_vitb_k400', 'adaptformer_vitb_ssv2'
-])
+@pytest.mark.parametrize(
+    'name', ['st-adapter_vitb_ssv2', 'aim_vitb_k400', 'adaptformer_vitb_ssv2'])
 def test_models_that_recompute_say_so(name, monkeypatch):
     said = []
     monkeypatch.setattr('mmdualpath.apis.streaming.print_log',
@@ -262,10 +263,7 @@ def test_a_stream_shorter_than_a_window(released, frames):
     assert not pushed(recognizer, enumerate(frames[:20]))
     scores = recognizer.finish()
     torch.testing.assert_close(
-        scores[None],
-        clip_scores(released, [frames[:20]]),
-        rtol=0,
-        atol=1e-5)
+        scores[None], clip_scores(released, [frames[:20]]), rtol=0, atol=1e-5)
     assert recognizer.finish() is None
 
 
@@ -279,9 +277,8 @@ def test_it_begins_anew(released, frames, break_off):
         released, 2, pipeline=window_pipeline(cfg))
     pushed(recognizer, enumerate(frames[:30]))
     found = pushed(recognizer, enumerate(later, first))
-    assert [span for span, _ in found] == [
-        (n, n + 17) for n in range(first, first + 9, 2)
-    ]
+    assert [span for span, _ in found] == [(n, n + 17)
+                                           for n in range(first, first + 9, 2)]
     fresh = pushed(
         StreamingRecognizer(released, 2, pipeline=window_pipeline(cfg)),
         enumerate(later))
@@ -314,7 +311,8 @@ def test_memory_is_flat(released, frames, model):
 def test_windows_of_the_samplers():
     """Checked by hand: 16 frames 4 apart span 61."""
     windows = {
-        name: shortest_window(
+        name:
+        shortest_window(
             window_pipeline(Config.fromfile(helpers.config(name))))
         for name in ('dualpath_vitb_k400', 'dualpath-16x8_vitb_k400',
                      'dualpath_vitb_ssv2', 'dualpath-tg2_vitb_ssv2')
@@ -338,4 +336,3 @@ def test_mistakes(released, frames):
     recognizer.push(frames[0], 7)
     with pytest.raises(ValueError, match='Frame 7 is not behind frame 7'):
         recognizer.push(frames[1], 7)
-

@@ -228,8 +228,9 @@ def test_stream(tiny, tmp_path):
     ])
     found = json.loads(out.read_text())['hops']
     # T_G is 2, whose positions change: both framesets are new.
-    assert [found[n]['images'] for n in ('clip', '4', '16')
-            ] == [[8, 2], [1, 2], [4, 2]]
+    assert [found[n]['images'] for n in ('clip', '4', '16')] == [[8,
+                                                                  2], [1, 2],
+                                                                 [4, 2]]
     counted = contestants.Entry(models.CONTESTANTS['tiny'], 'cpu',
                                 torch.float32, 'eager')
     macs = contestants.count_macs(
@@ -251,8 +252,8 @@ def test_memory_and_events_of_a_stream(tmp_path):
         str(out)
     ])
     content = json.loads(out.read_text())
-    assert [frames for frames, _ in content['figures']] == list(
-        range(3, 61, 3))
+    assert [frames
+            for frames, _ in content['figures']] == list(range(3, 61, 3))
     assert 0 < content['tensors'] < 60 and content['most'] > 100
     tool.main([
         'stream', 'events', '--motions', '4', '--videos', '1', '--hops', '4',

@@ -232,8 +232,10 @@ def test_predict_a_file_as_a_stream(made, monkeypatch, tmp_path):
     assert len(windows) == len(results[1]['windows']) > 4
     for one, other in zip(windows, results[1]['windows']):
         assert (one['start'], one['end']) == (other['start'], other['end'])
-        scores = [{p['index']: p['score']
-                   for p in w['predictions']} for w in (one, other)]
+        scores = [{
+            p['index']: p['score']
+            for p in w['predictions']
+        } for w in (one, other)]
         assert scores[0] == pytest.approx(scores[1], abs=2e-6)
     lines = (tmp_path / 'events.jsonl').read_text().splitlines()
     events = [json.loads(line) for line in lines]

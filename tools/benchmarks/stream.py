@@ -53,8 +53,9 @@ def hops(args: argparse.Namespace) -> Dict[str, Any]:
     model = init_recognizer(cfg, device='cpu')
     pipeline = window_pipeline(cfg)
     window = StreamingRecognizer(model).window
-    frames = np.random.default_rng(0).integers(
-        0, 256, (4 * window, 240, 320, 3), np.uint8)
+    frames = np.random.default_rng(0).integers(0, 256,
+                                               (4 * window, 240, 320, 3),
+                                               np.uint8)
 
     def clip() -> None:
         inputs = dict(
@@ -87,7 +88,8 @@ def hops(args: argparse.Namespace) -> Dict[str, Any]:
             taken[name].append(time.process_time() - before)
     images = list(model.data_preprocessor.images_of(window - 1).values())
     found = {
-        name: dict(
+        name:
+        dict(
             images=images if name == 'clip' else list(
                 streams[int(name)][0].computed.values()),
             macs=macs[name],

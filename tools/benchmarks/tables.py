@@ -139,9 +139,9 @@ def stream_table(content: Dict[str, Any]) -> str:
         ratios = [f'{taken["fewer"]:.2f}', f'{taken["faster"]:.2f}']
         rows.append([
             'the clip model' if taken is clip else hop,
-            ' + '.join(map(str, taken['images'])),
-            f'{1e-9 * taken["macs"]:.1f}', ratios[0],
-            f'{1e3 * taken["seconds"]:.0f}', ratios[1]
+            ' + '.join(map(str,
+                           taken['images'])), f'{1e-9 * taken["macs"]:.1f}',
+            ratios[0], f'{1e3 * taken["seconds"]:.0f}', ratios[1]
         ])
     return as_table(rows)
 
