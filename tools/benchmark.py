@@ -9,18 +9,23 @@ What they write under docs/ stands in the documentation by tools/tables.py.
         --decoders pyav decord --also vp9 mjpeg
     python tools/benchmark.py predict configs/dualpath_vit-mini_digits.py \\
         mmdualpath://dualpath_vit-mini_digits.pth
+    python tools/benchmark.py stream hops --out docs/benchmarks/stream.json
     python tools/benchmark.py picture docs/benchmarks/cpu.json
 """
 import argparse
 import logging
 from typing import Optional, Sequence
 
-from benchmarks import models, picture, pipeline, predict
+from benchmarks import models, picture, pipeline, predict, stream
 
 from mmdualpath.apis.programs import program
 
 PROGRAMS = dict(
-    models=models, pipeline=pipeline, predict=predict, picture=picture)
+    models=models,
+    pipeline=pipeline,
+    predict=predict,
+    stream=stream,
+    picture=picture)
 
 
 def main(args: Optional[Sequence[str]] = None) -> str:

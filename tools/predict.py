@@ -4,7 +4,8 @@
     python tools/predict.py folder/ --checkpoint CHECKPOINT --labels labels.txt
     python tools/predict.py https://.../clip.mp4 ... --out drawn.mp4
     python tools/predict.py long.mp4 ... --window 2 --timeline timeline.png
-    python tools/predict.py webcam ... --window 2
+    python tools/predict.py webcam ... --window 2 --stride 0.2
+    python tools/predict.py rtsp://... ... --stream --events events.jsonl
 
 A checkpoint of a training holds its config, so --config may be left out. With
 --window long videos are predicted piece by piece. A video that cannot be read
@@ -13,15 +14,19 @@ is reported and skipped; the exit status is 1 then.
 import argparse
 import json
 import sys
+import tempfile
+from collections import deque
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 import numpy as np
 
+from mmdualpath.apis.events import EventFinder
 from mmdualpath.apis.inference import (VideoInferencer, find_videos, for_each,
-                                       frames_in, prediction_at, webcam_frames)
+                                       frames_in, prediction_at)
+from mmdualpath.apis.live import Follower, LiveSource, News, is_live, opener_of
 from mmdualpath.apis.programs import program
-from mmdualpath.apis.windows import VideoResult
+from mmdualpath.apis.windows import VideoResult, local
 from mmdualpath.datasets.decoding import open_video
 from mmdualpath.visualization.pictures import (draw_lines, save, timeline,
                                                write_video)
@@ -77,30 +82,81 @@ def predict_videos(inferencer: VideoInferencer,
     return [found[number] for number in sorted(found)], skipped
 
 
-def predict_webcam(inferencer: VideoInferencer, args: argparse.Namespace,
-                   number: int) -> None:
-    """Print the prediction of the last seconds, until interrupted."""
-    fps, frames = webcam_frames(number, args.seconds)
-    stream = inferencer.watch(frames, fps, args.window or 2., args.stride
-                              or 0.5, args.topk)
+def predict_stream(inferencer: VideoInferencer, args: argparse.Namespace,
+                   name: str, folder: str) -> dict:
+    """Predict a source as its frames come, until it ends or Ctrl-C.
+
+    Returns:
+        As of a file, the windows only if they are asked for.
+    """
+    reader = None if is_live(name) else open_video(local(name, Path(folder)))
+    if reader is None:
+        source = LiveSource(opener_of(name), retries=args.reconnect)
+        batches, fps = iter(source), source.fps
+    else:
+        fps = reader.get_avg_fps()
+        batches = ([frame] for frame in enumerate(frames_in(reader)))
+    window = args.window or 2.
+    recognizer = inferencer.streaming(fps, window, args.stride or window / 2)
+    follower = Follower(recognizer, EventFinder(*args.threshold, args.smooth),
+                        fps)
+    result: dict = dict(video=name, fps=round(fps, 3), frames=0, windows=[])
+
+    def tell(news: News) -> None:
+        if news.window is not None:
+            start, stop = (round(n / fps, 3) for n in news.window)
+            ranked = inferencer.ranked(news.smoothed, args.topk)
+            print(f'{stop:8.2f} s  {"  |  ".join(lines_of(ranked))}')
+            if args.json:
+                result['windows'].append(
+                    dict(
+                        start=start,
+                        end=stop,
+                        predictions=inferencer.ranked(news.scores, args.topk)))
+        for event in news.events:
+            line = json.dumps(
+                event.as_dict(inferencer.name), ensure_ascii=False)
+            if args.events:
+                with args.events.open('a', encoding='utf-8') as file:
+                    file.write(line + '\n')
+            else:
+                print(line)
+        sys.stdout.flush()
 
     def shown() -> Iterator[np.ndarray]:
-        before: Optional[List[dict]] = None
         try:
-            for frame, predictions in stream:
-                if predictions is not before and predictions:
-                    print('  |  '.join(lines_of(predictions)), flush=True)
-                before = predictions
-                yield draw_lines(legible(frame), lines_of(predictions))
+            for batch in batches:
+                news = follower.update(batch)
+                tell(news)
+                lines = [] if news.shown is None else lines_of([
+                    dict(
+                        label=inferencer.name(news.shown),
+                        score=news.smoothed[news.shown].item())
+                ])
+                for number, frame in batch:
+                    picture = draw_lines(legible(frame), lines) \
+                        if args.out else frame
+                    # The last frame stands for those that were dropped.
+                    yield from [picture] * (number + 1 - result['frames'])
+                    result['frames'] = number + 1
+                if args.seconds and result['frames'] >= args.seconds * fps:
+                    break
         except KeyboardInterrupt:
-            return
+            pass
+        tell(follower.finish())
 
+    if args.events:
+        args.events.parent.mkdir(parents=True, exist_ok=True)
+        args.events.write_text('')
     if args.out:
         write_video(args.out, shown(), fps)
         print(f'Wrote {args.out}.')
     else:
-        for _ in shown():
-            pass
+        deque(shown(), maxlen=0)
+    if reader is None:
+        print(f'{source.dropped} frames were dropped, the source was opened '
+              f'anew {source.reconnects} times.')
+    return result
 
 
 def main() -> bool:
@@ -130,7 +186,30 @@ def main() -> bool:
         type=int,
         default=2,
         help='processes that read videos ahead; 0 is this one')
-    parser.add_argument('--seconds', type=float, help='time to read a webcam')
+    parser.add_argument(
+        '--stream',
+        action='store_true',
+        help='predict frames as they come, a webcam or an address always')
+    parser.add_argument(
+        '--events', type=Path, help='file of JSON lines for events')
+    parser.add_argument(
+        '--threshold',
+        type=float,
+        nargs=2,
+        default=(0.5, 0.3),
+        metavar=('BEGIN', 'STAY'),
+        help='scores at which an event begins, and below which it ends')
+    parser.add_argument(
+        '--smooth',
+        type=float,
+        default=0.,
+        help='seconds over which scores of a stream are smoothed')
+    parser.add_argument('--seconds', type=float, help='time to read a stream')
+    parser.add_argument(
+        '--reconnect',
+        type=int,
+        default=10,
+        help='how often in a row a lost source is opened anew')
     parser.add_argument(
         '--out',
         type=Path,
@@ -146,11 +225,15 @@ def main() -> bool:
     inferencer = VideoInferencer(args.config, args.checkpoint, args.device,
                                  args.labels)
     inferencer.check_trained()
-    if args.videos[0].split(':')[0] == 'webcam':
-        number = args.videos[0].partition(':')[2]
-        predict_webcam(inferencer, args, int(number or 0))
-        return False
-    results, skipped = predict_videos(inferencer, args)
+    if args.stream or is_live(args.videos[0]):
+        if len(args.videos) > 1:
+            parser.error(f'a stream is one source, given {args.videos}')
+        with tempfile.TemporaryDirectory() as folder:
+            results, skipped = [
+                predict_stream(inferencer, args, args.videos[0], folder)
+            ], 0
+    else:
+        results, skipped = predict_videos(inferencer, args)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(

@@ -5,7 +5,7 @@ multiply-add is two FLOPs.
 """
 import copy
 from collections import Counter
-from typing import Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import torch
 from mmengine.config import Config
@@ -90,6 +90,14 @@ def count_macs(model: nn.Module, inputs: Tensor) -> Dict[str, Dict[str, int]]:
         macs[path] = dict(
             frozen=without[name], adapters=whole[name] - without[name])
     return dict(macs, head=dict(head=whole['cls_head']))
+
+
+def macs_of_call(call: Callable[[], Any]) -> int:
+    """Multiply-adds of whatever a call computes."""
+    counter = FlopCounterMode(display=False, custom_mapping=FUSED_ON_CPU)
+    with counter, torch.no_grad():
+        call()
+    return counter.get_total_flops() // 2
 
 
 def _macs_of(model: nn.Module, inputs: Tensor) -> Counter:

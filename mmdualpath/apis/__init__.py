@@ -1,1 +1,4 @@
 """Predictions from Python."""
+from .streaming import StreamingRecognizer
+
+__all__ = ['StreamingRecognizer']

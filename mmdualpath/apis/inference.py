@@ -1,6 +1,4 @@
 """Predictions for videos of any length."""
-import itertools
-from collections import deque
 from functools import partial
 from pathlib import Path
 from typing import (Any, Callable, Dict, Iterable, Iterator, List, Optional,
@@ -16,6 +14,7 @@ from torch import nn
 from ..datasets.bad_videos import reason_of
 from ..datasets.reader import Frames
 from ..datasets.video_files import result_names, videos_in
+from .streaming import StreamingRecognizer
 from .windows import (VideoResult, in_frames, over_windows, segment,
                       sliding_windows)
 
@@ -228,16 +227,34 @@ class VideoInferencer(ActionRecogInferencer):
         Yields:
             Each frame and the latest predictions, none at first.
         """
-        length, step = in_frames(window, fps), in_frames(stride, fps)
-        past: deque = deque(maxlen=length)
+        recognizer = self.streaming(fps, window, stride)
         latest: List[dict] = []
-        for number, frame in enumerate(frames):
-            past.append(frame)
-            if len(past) == length and (number + 1 - length) % step == 0:
-                scores = next(
-                    self.scores(FrameBuffer(past), [(0, length)], fps))
+        for frame in frames:
+            scores = recognizer.push(frame)
+            if scores is not None:
                 latest = self.ranked(scores, topk)
             yield frame, latest
+
+    def streaming(self, fps: float, window: float,
+                  stride: float) -> StreamingRecognizer:
+        """What predicts the windows of a stream that a file of it has.
+
+        Args:
+            fps: Frames per second.
+            window: Seconds of a window.
+            stride: Seconds from one window to the next.
+
+        Raises:
+            ValueError: If the model was given no checkpoint, or window or
+                stride is not positive.
+        """
+        self.check_trained()
+        return StreamingRecognizer(
+            self.model,
+            hop=in_frames(stride, fps),
+            window=in_frames(window, fps),
+            fps=fps,
+            pipeline=self.pipeline)
 
 
 def frames_in(reader: Any, size: int = 32) -> Iterator[np.ndarray]:
@@ -308,36 +325,3 @@ def prediction_at(windows: List[Dict], seconds: float) -> List[dict]:
     return min(
         windows, key=lambda w: abs(
             (w['start'] + w['end']) / 2 - seconds))['predictions']
-
-
-def webcam_frames(
-        number: int = 0,
-        seconds: Optional[float] = None) -> Tuple[float, Iterator[np.ndarray]]:
-    """Frames per second and RGB frames of a webcam.
-
-    Args:
-        number: Number of the webcam.
-        seconds: Time after which it ends; None goes on until interrupted.
-
-    Raises:
-        ValueError: If there is no such webcam.
-    """
-    import cv2
-    camera = cv2.VideoCapture(number)
-    if not camera.isOpened():
-        raise ValueError(f'There is no webcam {number}.')
-    fps = camera.get(cv2.CAP_PROP_FPS) or 30.
-
-    def frames() -> Iterator[np.ndarray]:
-        count = itertools.count() if seconds is None else range(
-            round(seconds * fps))
-        try:
-            for _ in count:
-                good, frame = camera.read()
-                if not good:
-                    return
-                yield frame[..., ::-1]
-        finally:
-            camera.release()
-
-    return fps, frames()

@@ -215,6 +215,56 @@ def test_pipeline(tmp_path):
     assert text.strip() in pages.filled(page, page.read_text())
 
 
+def test_stream(tiny, tmp_path):
+    """Of 32 frames with T_S = 8 a hop of four has one that is new."""
+    cfg = Config.fromfile(tmp_path / 'tiny.py')
+    cfg.test_pipeline = cfg.val_pipeline = cfg.val_dataloader.dataset.pipeline
+    cfg.dump(tmp_path / 'tiny.py')
+    out, page = tmp_path / 'stream.json', tmp_path / 'page.md'
+    text = tool.main([
+        'stream', 'hops', '--config',
+        str(tmp_path / 'tiny'), '--hops', '4', '16', '--rounds', '1', '--out',
+        str(out)
+    ])
+    found = json.loads(out.read_text())['hops']
+    # T_G is 2, whose positions change: both framesets are new.
+    assert [found[n]['images'] for n in ('clip', '4', '16')] == [[8,
+                                                                  2], [1, 2],
+                                                                 [4, 2]]
+    counted = contestants.Entry(models.CONTESTANTS['tiny'], 'cpu',
+                                torch.float32, 'eager')
+    macs = contestants.count_macs(
+        contestants.build_structure(counted.cfg.model),
+        contestants.view_of(counted.cfg))
+    spatial, temporal, head = (
+        sum(macs[part].values()) for part in ('spatial', 'temporal', 'head'))
+    assert found['clip']['macs'] == spatial + temporal + head
+    assert found['4']['macs'] == spatial // 8 + temporal + head
+    assert found['16']['macs'] == spatial // 2 + temporal + head
+    page.write_text('<!-- table of stream.json -->\n<!-- end of table -->\n')
+    assert text.strip() in pages.filled(page, page.read_text())
+
+
+def test_memory_and_events_of_a_stream(tmp_path):
+    out = tmp_path / 'out.json'
+    tool.main([
+        'stream', 'memory', '--frames', '60', '--hops', '8', '--out',
+        str(out)
+    ])
+    content = json.loads(out.read_text())
+    assert [frames
+            for frames, _ in content['figures']] == list(range(3, 61, 3))
+    assert 0 < content['tensors'] < 60 and content['most'] > 100
+    tool.main([
+        'stream', 'events', '--motions', '4', '--videos', '1', '--hops', '4',
+        '--length', '16', '--out',
+        str(out)
+    ])
+    content = json.loads(out.read_text())
+    assert content['mean']['whole'] >= 0.75  # of 4, where most are right
+    assert 0 < content['mean']['macro'] <= 1
+
+
 def test_pipelines_see_the_same_frames(tmp_path):
     """Whatever is random; another frame shows in the difference."""
     tiny_training.write_videos(tmp_path, 1)

@@ -3,6 +3,7 @@ import itertools
 import json
 import sys
 import threading
+import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -18,7 +19,7 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 from PIL import Image
 
-from mmdualpath.apis import inference, windows
+from mmdualpath.apis import inference, live, windows
 from mmdualpath.visualization.tradeoff import areas
 
 
@@ -174,29 +175,80 @@ def test_predict_url(made, monkeypatch, tmp_path):
 
 
 def test_predict_webcam(made, monkeypatch, tmp_path, capsys):
+    """Which is pulled out once, and for good after that."""
     import cv2
     _, frames = decoded(made / 'test' / '00000.mp4')
+    opened = []
 
     class Camera:
 
         def __init__(self, number):
             assert number == 1
-            self.left = list(frames)
+            opened.append(self)
+            self.left = list(frames[:10] if len(opened) < 3 else [])
 
         isOpened = staticmethod(lambda: True)
         release = staticmethod(lambda: None)
-        get = staticmethod(lambda prop: 10.)
+        get = staticmethod(lambda prop: 100.)
 
         def read(self):
+            time.sleep(0.012)
             return (True,
                     self.left.pop(0)[..., ::-1]) if self.left else (False,
                                                                     None)
 
     monkeypatch.setattr(cv2, 'VideoCapture', Camera)
-    run(monkeypatch, 'predict.py', 'webcam:1', *common(made), '--window', 1,
-        '--out', tmp_path / 'cam.mp4')
-    assert 'motion' in capsys.readouterr().out
-    assert len(decoded(tmp_path / 'cam.mp4')[1]) == len(frames)
+    source = partial(live.LiveSource, pause=0.)
+    module = load_tool('predict.py')
+    monkeypatch.setattr(module, 'LiveSource', source)
+    monkeypatch.setattr(sys, 'argv', [
+        'predict.py', 'webcam:1', *map(str, common(made)), '--window', '0.05',
+        '--reconnect', '2', '--out',
+        str(tmp_path / 'cam.mp4')
+    ])
+    module.main()
+    told = capsys.readouterr().out
+    assert 'motion' in told and 'opened anew 3 times' in told
+    assert len(opened) == 4
+    # Time goes on where frames are missing.
+    assert len(decoded(tmp_path / 'cam.mp4')[1]) >= 20
+
+
+def test_predict_a_file_as_a_stream(made, monkeypatch, tmp_path):
+    """By windows and frame by frame it is the same; events go to a file."""
+    results = []
+    # The first framesets, on which this model measures the amplitude of its
+    # positions, are those of one window.
+    for flags in (['--batch-size', 1], [
+            '--stream', '--events', tmp_path / 'events.jsonl', '--threshold',
+            0.01, 0.005
+    ]):
+        run(monkeypatch, 'predict.py', made / 'test' / '00000.mp4',
+            *common(made), '--window', 0.7, '--stride', 0.2, '--json',
+            tmp_path / 'out.json', '--topk', 8, *flags)
+        result, = json.loads((tmp_path / 'out.json').read_text())
+        results.append(result)
+    windows = results[0]['windows']
+    assert len(windows) == len(results[1]['windows']) > 4
+    for one, other in zip(windows, results[1]['windows']):
+        assert (one['start'], one['end']) == (other['start'], other['end'])
+        scores = [{
+            p['index']: p['score']
+            for p in w['predictions']
+        } for w in (one, other)]
+        assert scores[0] == pytest.approx(scores[1], abs=2e-6)
+    lines = (tmp_path / 'events.jsonl').read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    assert events[0]['start'] == 0
+    assert events[-1]['end'] == windows[-1]['end']
+    best = windows[0]['predictions'][0]
+    assert events[0]['class'] == best['label']
+    assert set(events[0]) == {'start', 'end', 'class', 'score'}
+
+
+def test_a_stream_is_one_source(made, monkeypatch):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, 'predict.py', 'webcam', 'webcam:1', *common(made))
 
 
 @pytest.mark.parametrize('flags,rows', [([], 3), (['--heads', '0,3'], 5),

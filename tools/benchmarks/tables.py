@@ -140,6 +140,25 @@ def predict_table(content: Dict[str, Any]) -> str:
     return as_table(rows)
 
 
+def stream_table(content: Dict[str, Any]) -> str:
+    """The table of ``stream hops``: each hop beside the clip."""
+    clip = content['hops']['clip']
+    rows = [[
+        'frames of a hop', 'new spatial frames and framesets', 'GMACs',
+        'times fewer', 'CPU time, ms', 'times faster'
+    ]]
+    rows.append(['---'] * len(rows[0]))
+    for hop, taken in content['hops'].items():
+        ratios = [f'{taken["fewer"]:.2f}', f'{taken["faster"]:.2f}']
+        rows.append([
+            'the clip model' if taken is clip else hop,
+            ' + '.join(map(str,
+                           taken['images'])), f'{1e-9 * taken["macs"]:.1f}',
+            ratios[0], f'{1e3 * taken["seconds"]:.0f}', ratios[1]
+        ])
+    return as_table(rows)
+
+
 def as_table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as markdown."""
     return ''.join(f'| {" | ".join(row)} |\n' for row in rows)
@@ -152,6 +171,8 @@ def table(path: Path) -> str:
         return described(content, pipeline_table(content))
     if 'predict' in content:
         return described(content, predict_table(content))
+    if 'hops' in content:
+        return described(content, stream_table(content))
     if 'seeds' in content:
         return described(content, seeds_table(content))
     return markdown(Results(path))
