@@ -45,7 +45,8 @@ class FrozenFeatures(AdaptedBackbone):
     Raises:
         ValueError: If the network has no weights, no such block, no class
             token, no final norm of the blocks' width, or its row in the table
-            of sites does not know how its attention is written.
+            of sites does not know how its attention is written; or if its
+            tokens are in no order of their map.
     """
 
     def __init__(self,
@@ -65,10 +66,14 @@ class FrozenFeatures(AdaptedBackbone):
         if tokens not in TOKENS:
             raise ValueError(f'tokens={tokens!r} is none of '
                              f'{", ".join(TOKENS)}.')
-        if tokens == 'class_token' \
-                and getattr(self.base, 'cls_token', None) is None:
-            raise ValueError(f'tokens={tokens!r}: {kind} has none.')
         spots = locate(self.base, 'block', blocks)
+        if not spots[0].site.raster:
+            raise ValueError(f'FrozenFeatures of {kind}: its tokens are not '
+                             'in the order of batch and map.')
+        # Some networks have registers alone.
+        if tokens == 'class_token' and spots[0].site.extra_tokens <= getattr(
+                self.base, 'num_reg_tokens', 0):
+            raise ValueError(f'tokens={tokens!r}: {kind} has none.')
         self.blocks = tuple(spot.site.block for spot in spots)
         self.tokens = tokens
         self.final_norm = final_norm
