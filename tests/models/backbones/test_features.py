@@ -222,7 +222,7 @@ def test_any_storage_type(backbone, dtype):
     for one, two in zip(features.tokens, exact.tokens):
         assert one.dtype == getattr(torch, dtype)
         error = (one.float() - two).norm() / two.norm()
-        assert error < (3e-2 if dtype == 'bfloat16' else 1e-5)
+        assert error < (6e-2 if dtype == 'bfloat16' else 1e-5)
 
 
 def test_batch_norms_and_dropout_stay_frozen():
