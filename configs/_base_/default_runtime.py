@@ -14,6 +14,7 @@ default_hooks = dict(
         save_best='auto'),
     sampler_seed=dict(type='ExactResumeHook'),
     bad_videos=dict(type='BadVideoHook'),
+    cached_features=dict(type='CachedFeaturesHook'),
     float32_scores=dict(type='Float32ScoresHook'),
     sync_buffers=dict(type='SyncBuffersHook'))
 

@@ -1,11 +1,13 @@
 from .attention_picture import AttentionPictureHook
 from .bad_videos import BadVideoHook
+from .cached_features import CachedFeaturesHook
 from .checkpoint import ReliableCheckpointHook
 from .exact_resume import ExactResumeHook
 from .float32_scores import Float32ScoresHook
 from .model_report import ModelReportHook
 
 __all__ = [
-    'AttentionPictureHook', 'BadVideoHook', 'ExactResumeHook',
-    'Float32ScoresHook', 'ModelReportHook', 'ReliableCheckpointHook'
+    'AttentionPictureHook', 'BadVideoHook', 'CachedFeaturesHook',
+    'ExactResumeHook', 'Float32ScoresHook', 'ModelReportHook',
+    'ReliableCheckpointHook'
 ]

@@ -37,6 +37,9 @@ class FrozenFeatures(AdaptedBackbone):
         queries_keys: Whether queries and keys of the chosen blocks' attention
             are handed out, of all tokens.
         images: Whether the images are handed on.
+        cache: Folder that ``tools/cache_features.py`` wrote. The network is
+            then not run: ``CachedFeaturesHook`` lets the loaders read its
+            features.
         frozen_dtype: Type the network is stored in and runs in, such as
             ``'bfloat16'``; its features are of it.
         any_normalization: Whether the data preprocessor may deliberately
@@ -56,6 +59,7 @@ class FrozenFeatures(AdaptedBackbone):
                  final_norm: bool = False,
                  queries_keys: bool = False,
                  images: bool = False,
+                 cache: Optional[str] = None,
                  frozen_dtype: Optional[str] = None,
                  any_normalization: bool = False) -> None:
         super().__init__(
@@ -87,9 +91,23 @@ class FrozenFeatures(AdaptedBackbone):
                 raise ValueError(
                     f'final_norm: that of {kind} is of {width} channels, the '
                     f'blocks {other} are of others.')
+        self.cache = cache
+        if cache is not None:
+            self.refuse_cache()
         if queries_keys:
             for spot in locate(self.base, 'msa', blocks):
                 AttentionAdapter.check(spot.site)
+
+    def refuse_cache(self) -> None:
+        """Refuse what features in files do not have.
+
+        Raises:
+            ValueError: If something else than tokens is read.
+        """
+        for name in ('queries_keys', 'images'):
+            if getattr(self, name):
+                raise ValueError(f'{name}=True: only tokens are kept in '
+                                 'files, not these.')
 
     def train(self, mode: bool = True) -> 'FrozenFeatures':
         """The network itself stays in eval mode."""
@@ -101,8 +119,14 @@ class FrozenFeatures(AdaptedBackbone):
         """Features of images or clips.
 
         Args:
-            x: Images ``(B, 3, H, W)`` or clips ``(B, 3, T, H, W)``.
+            x: Images ``(B, 3, H, W)`` or clips ``(B, 3, T, H, W)``; with
+                ``cache`` the tokens of L blocks, ``(B, L, N, C)``.
         """
+        site = locate(self.base, 'block', self.blocks)[0].site
+        if self.cache is not None:
+            extra = 0 if self.tokens == 'patches' else \
+                1 if self.tokens == 'class_token' else site.extra_tokens
+            return Features(x.unbind(1), extra, site.row == 'clip')
         heard: Dict[str, List] = dict(tokens=[], queries=[], keys=[])
         with torch.no_grad(), self._precision(x), self._listening(heard):
             self.base(x if self.dtype is None else x.to(self.dtype))
@@ -111,7 +135,6 @@ class FrozenFeatures(AdaptedBackbone):
                 tokens = [final_norm_of(self.base)(t) for t in tokens]
             if self.dtype is not None:  # norms give float32 under autocast
                 tokens = [t.to(self.dtype) for t in tokens]
-        site = locate(self.base, 'block', self.blocks)[0].site
         extra = site.extra_tokens
         part, extra = dict(
             all=(slice(None), extra),
