@@ -37,6 +37,7 @@ def tiny(folder, **options):
         loader.dataset.pipeline = pipeline[:3] + pipeline[3 + 2 *
                                                           (split != 'train'):]
         loader.dataset.test_mode = split != 'train'
+        loader.dataset.pipeline[1].test_mode = split != 'train'
     cfg.train_dataloader.sampler = dict(type='ResumableSampler')
     cfg.model = dict(
         type='Recognizer2D',
@@ -58,6 +59,7 @@ def tiny(folder, **options):
             mean=[122.771, 116.746, 104.094],
             std=[68.500, 66.632, 70.323],
             format_shape='NCHW'))
+    cfg.optim_wrapper.optimizer.weight_decay = 0.05
     cfg.default_hooks.cached_features = dict(type='CachedFeaturesHook')
     cfg.default_hooks.sampler_seed = dict(type='ExactResumeHook')
     cfg.randomness = dict(seed=0)
