@@ -1,6 +1,7 @@
 """Features in files: the same as computed, whole or not there."""
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,7 +226,6 @@ def test_nothing_there(place, tmp_path):
 
 def spoilt(written, tmp_path):
     """A copy of the training features."""
-    import shutil
     shutil.copytree(written / 'train', tmp_path / 'train')
     return tmp_path / 'train'
 
@@ -251,6 +251,16 @@ def test_hostile_files(written, tmp_path, name, change):
         cache = FeatureCache(folder)
         for item in range(len(cache)):
             cache.read(item)
+
+
+def test_a_bad_shard_is_no_unreadable_video(place, written, tmp_path):
+    folder = spoilt(written, tmp_path)
+    for change in (lambda f: f.write_bytes(f.read_bytes()[:-1]),
+                   lambda f: f.unlink()):
+        change(folder / '00001.npy')
+        with pytest.raises(ValueError, match='00001.npy is not'):
+            outputs_of(place, tmp_path,
+                       **{'train_dataloader.dataset.max_bad_share': 1.})
 
 
 def test_checksums(written, tmp_path):

@@ -85,12 +85,8 @@ class CachedFeaturesHook(Hook):
             return
         cache = FeatureCache(Path(folder, split))
         cache.refuse_others(cache_key(runner.cfg, split, model, dataset))
-        missing = cache.missing()
-        if missing:
-            raise ValueError(
-                f'{cache.folder} lacks {len(missing)} of its '
-                f'{len(cache.shards())} shards: run tools/cache_features.py '
-                'to its end.')
+        for shard in cache.shards():  # a bad one is no unreadable video
+            cache.open(shard)
         dataset.pipeline = ReadFeatures(cache)
         device = next(model.parameters()).device
         model.data_preprocessor = MODELS.build(
