@@ -258,7 +258,7 @@ def test_a_bad_shard_is_no_unreadable_video(place, written, tmp_path):
     for change in (lambda f: f.write_bytes(f.read_bytes()[:-1]),
                    lambda f: f.unlink()):
         change(folder / '00001.npy')
-        with pytest.raises(ValueError, match='00001.npy is not'):
+        with pytest.raises(ValueError, match='00001.npy is n'):
             outputs_of(place, tmp_path,
                        **{'train_dataloader.dataset.max_bad_share': 1.})
 
