@@ -1,4 +1,4 @@
 from .hooks import *  # noqa: F401, F403
-from .optimizers import TrainableParamsConstructor
+from .optimizers import GridConstructor, TrainableParamsConstructor
 
-__all__ = ['TrainableParamsConstructor']
+__all__ = ['GridConstructor', 'TrainableParamsConstructor']

@@ -82,6 +82,13 @@ def _instead_of_adaptformer(**adapter: Any) -> Contestant:
         options={'model.backbone.adapters': dict(_delete_=True, **adapters)})
 
 
+# A class token a frame, their mean, then FC.
+LINEAR = {
+    'model.backbone.tokens': 'class_token',
+    'model.cls_head.type': 'FrameMeanHead',
+    'model.cls_head.num_frames': 8,
+    'test_dataloader.dataset.pipeline.1.clip_len': 8
+}
 CONTESTANTS: Dict[str, Contestant] = {
     'DualPath B/16, 16 frames':
     Contestant('dualpath_vitb_ssv2'),
@@ -135,6 +142,22 @@ CONTESTANTS: Dict[str, Contestant] = {
             'model.cls_head.num_frames': 8,
             'model.cls_head.with_cp': True,
             'test_dataloader.dataset.pipeline.1.clip_len': 8
+        }),
+    'attentive probe B/16, 8 frames, from files':
+    Contestant(
+        'probe_vitb_ssv2',
+        options={
+            'model.backbone.cache': '',
+            'model.cls_head.num_frames': 8,
+            'test_dataloader.dataset.pipeline.1.clip_len': 8
+        }),
+    'linear probe B/16, 8 frames':
+    Contestant('probe_vitb_ssv2', options=LINEAR),
+    'linear probe B/16, 8 frames, from files':
+    Contestant(
+        'probe_vitb_ssv2', options={
+            'model.backbone.cache': '',
+            **LINEAR
         }),
     'EVL B/16, 8 frames':
     Contestant('evl_vitb_k400'),
@@ -235,11 +258,26 @@ class Entry:
             model = model.to(self.device, self.dtype)
         return model
 
+    @property
+    def cached(self) -> bool:
+        """Whether features are read, and no images."""
+        return self.cfg.model.backbone.get('cache') is not None
+
     def counts(self) -> Dict[str, float]:
         """What is counted, not measured: of one clip."""
         model = build_structure(self.cfg.model)
         params = count_params(model)
+        cached = self.cached
+        model.backbone.cache = None
         macs = count_macs(model, view_of(self.cfg))
+        if cached:
+            macs = {
+                part: {
+                    k: v
+                    for k, v in split.items() if k != 'frozen'
+                }
+                for part, split in macs.items()
+            }
         if self.contestant.bare:
             total = sum(split.get('frozen', 0) for split in macs.values())
             params = count_params(self.model)
@@ -249,7 +287,8 @@ class Entry:
             params=params['total'],
             trainable=params['trainable'])
         # The counter takes the gradients of grouped convolutions for dense.
-        if not any(getattr(m, 'groups', 1) > 1 for m in model.modules()):
+        if not cached and not any(
+                getattr(m, 'groups', 1) > 1 for m in model.modules()):
             with FlopCounterMode(display=False) as counter:
                 model.train()(view_of(self.cfg), stage='head').sum().backward()
             counts['train_flops'] = counter.get_total_flops()
@@ -262,6 +301,12 @@ class Entry:
         samples = [ActionDataSample().set_gt_label(0) for _ in range(batch)]
         inputs = preprocessor.to(self.device)(dict(
             inputs=[clips] * batch, data_samples=samples))['inputs']
+        if self.cached:
+            network = Entry(self.contestant, self.device, self.dtype,
+                            self.mode).model.backbone
+            network.cache = None
+            tokens = network(inputs.flatten(0, 1)).tokens
+            return torch.stack(tokens, 1).unflatten(0, (batch, -1))
         if self.contestant.bare:
             inputs = [v.flatten(0, 2) for v in inputs.values()]
             if not self.contestant.apart:

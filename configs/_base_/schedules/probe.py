@@ -8,4 +8,6 @@ train_cfg = dict(max_epochs=20)
 param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0, convert_to_iter_based=True)
 ]
+# Reads features from files if model.backbone.cache names their folder.
+custom_hooks = [dict(type='CachedFeaturesHook')]
 auto_scale_lr = dict(enable=False, base_batch_size=256)

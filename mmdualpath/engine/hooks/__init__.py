@@ -1,5 +1,6 @@
 from .attention_picture import AttentionPictureHook
 from .bad_videos import BadVideoHook
+from .cached_features import CachedFeaturesHook
 from .checkpoint import ReliableCheckpointHook
 from .compile import CompileHook
 from .exact_resume import ExactResumeHook
@@ -7,6 +8,7 @@ from .float32_scores import Float32ScoresHook
 from .model_report import ModelReportHook
 
 __all__ = [
-    'AttentionPictureHook', 'BadVideoHook', 'CompileHook', 'ExactResumeHook',
-    'Float32ScoresHook', 'ModelReportHook', 'ReliableCheckpointHook'
+    'AttentionPictureHook', 'BadVideoHook', 'CachedFeaturesHook',
+    'CompileHook', 'ExactResumeHook', 'Float32ScoresHook', 'ModelReportHook',
+    'ReliableCheckpointHook'
 ]

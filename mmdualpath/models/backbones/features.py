@@ -37,6 +37,9 @@ class FrozenFeatures(AdaptedBackbone):
         queries_keys: Whether queries and keys of the chosen blocks' attention
             are handed out, of all tokens.
         images: Whether the images are handed on.
+        cache: Folder that ``tools/cache_features.py`` wrote. The network is
+            then not run: ``CachedFeaturesHook`` lets the loaders read its
+            features.
         frozen_dtype: Type the network is stored in and runs in, such as
             ``'bfloat16'``; its features are of it.
         any_normalization: Whether the data preprocessor may deliberately
@@ -45,7 +48,8 @@ class FrozenFeatures(AdaptedBackbone):
     Raises:
         ValueError: If the network has no weights, no such block, no class
             token, no final norm of the blocks' width, or its row in the table
-            of sites does not know how its attention is written.
+            of sites does not know how its attention is written; or if its
+            tokens are in no order of their map.
     """
 
     def __init__(self,
@@ -55,6 +59,7 @@ class FrozenFeatures(AdaptedBackbone):
                  final_norm: bool = False,
                  queries_keys: bool = False,
                  images: bool = False,
+                 cache: Optional[str] = None,
                  frozen_dtype: Optional[str] = None,
                  any_normalization: bool = False) -> None:
         super().__init__(
@@ -65,10 +70,14 @@ class FrozenFeatures(AdaptedBackbone):
         if tokens not in TOKENS:
             raise ValueError(f'tokens={tokens!r} is none of '
                              f'{", ".join(TOKENS)}.')
-        if tokens == 'class_token' \
-                and getattr(self.base, 'cls_token', None) is None:
-            raise ValueError(f'tokens={tokens!r}: {kind} has none.')
         spots = locate(self.base, 'block', blocks)
+        if not spots[0].site.raster:
+            raise ValueError(f'FrozenFeatures of {kind}: its tokens are not '
+                             'in the order of batch and map.')
+        # Some networks have registers alone.
+        if tokens == 'class_token' and spots[0].site.extra_tokens <= getattr(
+                self.base, 'num_reg_tokens', 0):
+            raise ValueError(f'tokens={tokens!r}: {kind} has none.')
         self.blocks = tuple(spot.site.block for spot in spots)
         self.tokens = tokens
         self.final_norm = final_norm
@@ -82,9 +91,23 @@ class FrozenFeatures(AdaptedBackbone):
                 raise ValueError(
                     f'final_norm: that of {kind} is of {width} channels, the '
                     f'blocks {other} are of others.')
+        self.cache = cache
+        if cache is not None:
+            self.refuse_cache()
         if queries_keys:
             for spot in locate(self.base, 'msa', blocks):
                 AttentionAdapter.check(spot.site)
+
+    def refuse_cache(self) -> None:
+        """Refuse what features in files do not have.
+
+        Raises:
+            ValueError: If something else than tokens is read.
+        """
+        for name in ('queries_keys', 'images'):
+            if getattr(self, name):
+                raise ValueError(f'{name}=True: only tokens are kept in '
+                                 'files, not these.')
 
     def train(self, mode: bool = True) -> 'FrozenFeatures':
         """The network itself stays in eval mode."""
@@ -96,8 +119,23 @@ class FrozenFeatures(AdaptedBackbone):
         """Features of images or clips.
 
         Args:
-            x: Images ``(B, 3, H, W)`` or clips ``(B, 3, T, H, W)``.
+            x: Images ``(B, 3, H, W)`` or clips ``(B, 3, T, H, W)``; with
+                ``cache`` the tokens of L blocks, ``(B, L, N, C)``.
+
+        Raises:
+            ValueError: If ``cache`` is set and these are no such tokens.
         """
+        site = locate(self.base, 'block', self.blocks)[0].site
+        if self.cache is not None:
+            if x.shape[1] != len(self.blocks) or x.shape[-1] != site.dims:
+                raise ValueError(
+                    f'cache={self.cache!r}: given {tuple(x.shape)}, no '
+                    f'features of {len(self.blocks)} blocks of {site.dims} '
+                    'channels. CachedFeaturesHook must be among the hooks of '
+                    'the config: it lets the loaders read them.')
+            extra = 0 if self.tokens == 'patches' else \
+                1 if self.tokens == 'class_token' else site.extra_tokens
+            return Features(x.unbind(1), extra, site.row == 'clip')
         heard: Dict[str, List] = dict(tokens=[], queries=[], keys=[])
         with torch.no_grad(), self._precision(x), self._listening(heard):
             self.base(x if self.dtype is None else x.to(self.dtype))
@@ -106,7 +144,6 @@ class FrozenFeatures(AdaptedBackbone):
                 tokens = [final_norm_of(self.base)(t) for t in tokens]
             if self.dtype is not None:  # norms give float32 under autocast
                 tokens = [t.to(self.dtype) for t in tokens]
-        site = locate(self.base, 'block', self.blocks)[0].site
         extra = site.extra_tokens
         part, extra = dict(
             all=(slice(None), extra),

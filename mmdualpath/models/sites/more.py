@@ -27,6 +27,7 @@ register_sites(
     Sites(
         blocks='layers.*',
         norm='ln1',
+        final_norm='ln1',
         tokens='drop_after_pos',
         rotary=lambda backbone: backbone.use_rel_pos_bias or backbone.
         rel_pos_bias is not None,
@@ -44,6 +45,7 @@ register_sites(
     Sites(
         blocks='layers.*',
         norm='norm1',
+        final_norm='ln1',
         tokens='drop_after_pos',
         rotary=lambda backbone: True,
         places=dict(
@@ -149,6 +151,7 @@ register_sites(
         norm='ln_1',
         row='clip',
         as_map=True,
+        raster=False,
         stem='conv1',
         places=dict(
             mlp='mlp',

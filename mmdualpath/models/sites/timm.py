@@ -147,6 +147,7 @@ def _windowed(**places: Place) -> Sites:
     return Sites(
         blocks='layers.*.blocks.*',
         norm='norm1',
+        final_norm='norm',
         stem=STEM,
         as_map=True,
         places=dict(

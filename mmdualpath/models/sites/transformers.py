@@ -89,6 +89,7 @@ def _row(layout: Layout,
     row = dict(
         blocks=blocks,
         norm=norms[0],
+        final_norm='layernorm',
         stem=stem,
         tokens='embeddings.out',
         attn=None if rotary else attn,
@@ -127,6 +128,7 @@ register_sites(
         blocks='model.layer.*',
         scales=_SCALES,
         layers=('up_proj', 'down_proj'),
+        final_norm='norm',
         rotary=True))
 _PATCHES = 'embeddings.patch_embedding'
 _ANY_ASPECT = Stem(f'{_PATCHES}.out', square, lambda tokens, out: tokens)
@@ -141,6 +143,7 @@ for _kind, _module, _stem in (('Siglip', 'siglip', _convolution(_PATCHES)),
             attn='self_attn.base',
             proj='out_proj',
             norms=('layer_norm1', 'layer_norm2'),
+            final_norm='post_layernorm',
             positions={
                 'embeddings.position_embedding.weight': lambda backbone: 0
             }))
@@ -153,6 +156,7 @@ register_sites(
         _convolution('encoder.embeddings.patch_embeddings.proj'),
         blocks='encoder.layer.*.base',
         proj='proj',
+        final_norm='encoder.layernorm',
         row='clip',
         tokens='encoder.embeddings.out',
         rotary=True,

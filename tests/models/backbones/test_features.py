@@ -12,15 +12,37 @@ from mmdualpath.models.backbones.frozen import tensors_of
 from mmdualpath.models.features import Features
 from mmdualpath.models.sites import blocks_of, locate, sites_of
 
-every_backbone = pytest.mark.parametrize('backbone', BACKBONES)
-CLASS_TOKEN = {
-    'vit', 'clip', 'layer_scale', 'timm_vit', 'timm_dinov3', 'timm_eva02',
-    'timm_pe'
+# Tokens of MViT's blocks are of several numbers.
+REFUSED = dict(
+    timm_hiera='order of batch and map',
+    timesformer='order of batch and map',
+    uniformerv2='order of batch and map',
+    mvit="of MViT have no site 'block'")
+every_backbone = pytest.mark.parametrize(
+    'backbone', [b for b in BACKBONES if b not in REFUSED])
+EXTRA = dict(  # class tokens and registers
+    vit=1,
+    clip=1,
+    layer_scale=1,
+    timm_vit=5,
+    timm_dinov3=5,
+    timm_eva02=1,
+    timm_pe=1,
+    beit=1,
+    eva02=1,
+    hf_dinov2=5,
+    hf_dinov3=3)
+NO_ATTENTION = {
+    'dualformer', 'dualformer_image', 'timm_swinv2', 'beit', 'eva02'
 }
-NO_ATTENTION = {'dualformer', 'dualformer_image'}
-# VideoMAE norms the mean of the tokens, DualFormer its last stage.
-NO_FINAL_NORM = {'videomae'}
-CLIPS = {'video_swin', 'videomae', 'dualformer'}
+# VideoMAE norms the mean of the tokens, BEiT nothing unless it is asked to.
+NO_FINAL_NORM = {'videomae', 'beit'}
+# Networks whose blocks are of several widths.
+WIDENING = {
+    'dualformer', 'dualformer_image', 'swin', 'video_swin', 'timm_swin',
+    'timm_swinv2'
+}
+CLIPS = {'video_swin', 'videomae', 'dualformer', 'hf_vjepa2'}
 
 
 def build(backbone, **options):
@@ -55,8 +77,7 @@ def test_tokens_of_blocks(backbone):
         assert tokens.dim() == 3 and len(tokens) == len(x)
         torch.testing.assert_close(tokens, out.flatten(1, -2))
     assert features.clips == (backbone in CLIPS)
-    extra = view.base.num_prefix_tokens if 'timm' in backbone else (
-        backbone in CLASS_TOKEN)
+    extra = EXTRA.get(backbone, 0)
     assert features.extra_tokens == extra
     assert features.extra().shape[1] == extra
     assert features.patches(0).shape[1] == features.tokens[0].shape[1] - extra
@@ -65,18 +86,34 @@ def test_tokens_of_blocks(backbone):
         features.tokens[-1])
 
 
+@pytest.mark.parametrize('backbone', REFUSED)
+def test_rows_that_are_refused(backbone):
+    with pytest.raises(ValueError, match=REFUSED[backbone]):
+        build(backbone)
+
+
 @every_backbone
 def test_the_final_norm_gives_what_the_network_puts_out(backbone):
     if backbone in NO_FINAL_NORM:
-        with pytest.raises(ValueError, match='VisionTransformer has no norm'):
+        with pytest.raises(ValueError, match='has no norm behind its last'):
             build(backbone, final_norm=True)
         return
     x = samples(backbone)
     tokens, = build(backbone, final_norm=True)(x).tokens
     out = bare(backbone, x)
-    if out.dim() > 3:
+    if 'timm' in backbone:
+        out = out.flatten(1, -2)
+    elif out.dim() > 3:
         out = out.flatten(2).mT
     torch.testing.assert_close(tokens, out)
+
+
+def test_the_final_norm_of_beit():
+    cfg = dict(BACKBONES['beit'][0], final_norm=True)
+    x = samples('beit')
+    view = MODELS.build(
+        dict(type='FrozenFeatures', backbone=cfg, final_norm=True))
+    torch.testing.assert_close(view(x).tokens[0], view.base(x)[-1])
 
 
 @every_backbone
@@ -86,7 +123,7 @@ def test_parts_of_the_tokens(backbone):
     patches = build(backbone, tokens='patches')(x)
     assert patches.extra_tokens == 0
     torch.testing.assert_close(patches.tokens[0], whole.patches())
-    if backbone not in CLASS_TOKEN:
+    if backbone not in EXTRA:
         with pytest.raises(ValueError, match='class_token.*has none'):
             build(backbone, tokens='class_token')
         return
@@ -167,23 +204,25 @@ def test_the_graph_holds_nothing_of_the_backbone(backbone):
 @pytest.mark.parametrize('dtype', ['bfloat16', 'float64'])
 @every_backbone
 def test_any_storage_type(backbone, dtype):
-    cfg = copy.deepcopy(BACKBONES[backbone][0])  # shared tensors would change
+    if (backbone, dtype) == ('timm_swinv2', 'float64'):
+        pytest.skip('timm keeps its coordinates in float32')
+    own = copy.deepcopy(frozen(backbone))  # shared tensors would change
     x = samples(backbone)
     options = dict(
         blocks=[0, -1],
         queries_keys=backbone not in NO_ATTENTION,
         final_norm=backbone not in NO_FINAL_NORM | NO_ATTENTION
-        | {'swin', 'video_swin'})
+        | WIDENING)
     features = MODELS.build(
         dict(
-            type='FrozenFeatures', backbone=cfg, frozen_dtype=dtype,
+            type='FrozenFeatures', backbone=own, frozen_dtype=dtype,
             **options))(
                 x)
     exact = build(backbone, **options)(x)
     for one, two in zip(features.tokens, exact.tokens):
         assert one.dtype == getattr(torch, dtype)
         error = (one.float() - two).norm() / two.norm()
-        assert error < (3e-2 if dtype == 'bfloat16' else 1e-5)
+        assert error < (6e-2 if dtype == 'bfloat16' else 1e-5)
 
 
 def test_batch_norms_and_dropout_stay_frozen():
