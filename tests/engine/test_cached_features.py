@@ -340,3 +340,13 @@ def test_killed_at_any_moment(place, written, tmp_path):
     for name in files:
         assert (folder / name).read_bytes() == \
             (written / 'train' / name).read_bytes()
+
+
+def test_without_the_hook_it_is_refused(place, written):
+    model, data = model_and_data(place, 'val',
+                                 **{'model.backbone.cache': str(written)})
+    sample = data[0]
+    batch = model.data_preprocessor(
+        dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']]))
+    with pytest.raises(ValueError, match='CachedFeaturesHook'):
+        model.extract_feat(batch['inputs'])
