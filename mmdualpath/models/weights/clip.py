@@ -121,8 +121,9 @@ FORMATS = (
         facts=_open_clip_facts),
     Format(
         name='openmmlab-clip',
+        # A whole UniFormerV2 has its own names for the rest.
         recognise=lambda s: 'transformer.resblocks.0.ln_1.weight' in s and
-        'class_embedding' in s,
+        'class_embedding' in s and 'transformer.temporal_cls_token' not in s,
         rules=VISUAL,
         finish=_with_axes,
         facts=lambda s, _: dict(

@@ -1,9 +1,10 @@
-"""mmpretrain's image transformers, through files that it writes."""
+"""Transformers of mmpretrain and MMAction2, through files they write."""
 import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
+from torch.utils._pytree import tree_leaves
 
 from mmdualpath.analysis.complexity import count_params
 from mmdualpath.analysis.structure import build_structure
@@ -36,14 +37,44 @@ HIVIT = dict(
     inner_patches=4,
     layer_scale_init_value=.5,
     out_indices=[6])
-# Two image sizes, but of BEiT and of HiViT with relative positions, which
-# have those of one.
+TIMESFORMER = dict(
+    type='TimeSformer',
+    num_frames=4,
+    img_size=32,
+    patch_size=8,
+    embed_dims=24,
+    num_heads=2,
+    num_transformer_layers=1)
+MVIT = dict(
+    type='mmaction.MViT',
+    arch=dict(embed_dims=8, num_layers=3, num_heads=1, downscale_indices=[1]),
+    spatial_size=32,
+    temporal_size=4,
+    output_cls_token=False)
+UNIFORMERV2 = dict(
+    type='UniFormerV2',
+    input_resolution=32,
+    patch_size=8,
+    width=24,
+    layers=2,
+    heads=2,
+    t_size=4,
+    return_list=[1],
+    n_layers=1,
+    n_dim=24,
+    n_head=2,
+    mlp_dropout=[0.],
+    clip_pretrained=False)
+# In all sizes of images, or of clips, that they take.
 MODELS_AND_SIZES = dict(
-    beit=(dict(VIT, type='mmpretrain.BEiTViT'), (32, )),
-    eva02=(dict(VIT, type='mmpretrain.ViTEVA02'), (32, 48)),
-    swinv2=(SWINV2, (32, 48)),
-    hivit=(HIVIT, (32, 64)),
-    hivit_rpe=(dict(HIVIT, rpe=True), (32, )))
+    beit=(dict(VIT, type='mmpretrain.BEiTViT'), [(32, 32)]),
+    eva02=(dict(VIT, type='mmpretrain.ViTEVA02'), [(32, 32), (48, 48)]),
+    swinv2=(SWINV2, [(32, 32), (48, 48)]),
+    hivit=(HIVIT, [(32, 32), (64, 64)]),
+    hivit_rpe=(dict(HIVIT, rpe=True), [(32, 32)]),
+    timesformer=(TIMESFORMER, [(4, 32, 32)]),
+    mvit=(MVIT, [(4, 32, 32), (4, 64, 64)]),
+    uniformerv2=(UNIFORMERV2, [(4, 32, 32)]))
 
 
 def stir(module: torch.nn.Module) -> None:
@@ -65,19 +96,18 @@ def test_a_file_of_the_library(name, tmp_path):
             for n, t in reference.state_dict().items()
         }), path)
     backbone = dict(cfg, init_cfg=dict(type='Pretrained', checkpoint=path))
-    new = [dict(type='ParallelAdapter', site=s) for s in ('attn', 'mlp')]
+    new = [dict(type='ParallelAdapter', site='mlp')]
     for adapters in ([], new):
         view = MODELS.build(
             dict(type='AdaptedBackbone', backbone=backbone,
                  adapters=adapters)).eval()
         for size in sizes:
-            x = torch.randn(2, 3, size, size)
-            torch.testing.assert_close(
-                view(x), reference(x)[-1], rtol=1e-5, atol=1e-5)
+            x = torch.randn(2, 3, *size)
+            before, wanted = (tree_leaves(m(x))[-1] for m in (view, reference))
+            torch.testing.assert_close(before, wanted, rtol=1e-5, atol=1e-5)
         # A checkpoint may hold all frozen tensors.
-        before, full = view(x), dict(tensors_of(view))
-        view.load_state_dict(full)
-        torch.testing.assert_close(view(x), before)
+        view.load_state_dict(dict(tensors_of(view)))
+        torch.testing.assert_close(tree_leaves(view(x))[-1], before)
 
 
 def test_what_sizes_determine_is_computed(tmp_path):
