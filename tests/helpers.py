@@ -9,6 +9,35 @@ from mmengine.config import Config
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
 PIXELS = 64
+# Tiny transformers of MMAction2 that read clips.
+TIMESFORMER = dict(
+    type='TimeSformer',
+    num_frames=4,
+    img_size=32,
+    patch_size=8,
+    embed_dims=24,
+    num_heads=2,
+    num_transformer_layers=1)
+MVIT = dict(
+    type='mmaction.MViT',
+    arch=dict(embed_dims=8, num_layers=3, num_heads=1, downscale_indices=[1]),
+    spatial_size=32,
+    temporal_size=4,
+    output_cls_token=False)
+UNIFORMERV2 = dict(
+    type='UniFormerV2',
+    input_resolution=32,
+    patch_size=8,
+    width=24,
+    layers=2,
+    heads=2,
+    t_size=4,
+    return_list=[1],
+    n_layers=1,
+    n_dim=24,
+    n_head=2,
+    mlp_dropout=[0.],
+    clip_pretrained=False)
 
 
 def config(name: str) -> Path:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import pytest
 import torch
+from helpers import MVIT, TIMESFORMER, UNIFORMERV2
 from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
 
@@ -160,38 +161,9 @@ BACKBONES = dict(
     hivit=(dict(HIVIT, layer_scale_init_value=.5), (3, 32, 32)),
     hivit_rpe=(dict(HIVIT, rpe=True), (3, 32, 32)),
     # clips: in turn along time and in frames; pooling; tokens first
-    timesformer=(dict(
-        type='TimeSformer',
-        num_frames=4,
-        img_size=32,
-        patch_size=8,
-        embed_dims=24,
-        num_heads=2,
-        num_transformer_layers=1,
-        init_cfg=RANDOM), (3, 4, 32, 32)),
-    mvit=(dict(
-        type='mmaction.MViT',
-        arch=dict(
-            embed_dims=8, num_layers=3, num_heads=1, downscale_indices=[1]),
-        spatial_size=32,
-        temporal_size=4,
-        output_cls_token=False,
-        init_cfg=RANDOM), (3, 4, 32, 32)),
-    uniformerv2=(dict(
-        type='UniFormerV2',
-        input_resolution=32,
-        patch_size=8,
-        width=24,
-        layers=2,
-        heads=2,
-        t_size=4,
-        return_list=[1],
-        n_layers=1,
-        n_dim=24,
-        n_head=2,
-        mlp_dropout=[0.],
-        clip_pretrained=False,
-        init_cfg=RANDOM), (3, 4, 32, 32)),
+    timesformer=(dict(TIMESFORMER, init_cfg=RANDOM), (3, 4, 32, 32)),
+    mvit=(dict(MVIT, init_cfg=RANDOM), (3, 4, 32, 32)),
+    uniformerv2=(dict(UNIFORMERV2, init_cfg=RANDOM), (3, 4, 32, 32)),
     # LayerScale and registers; rotary positions; no class token; clips
     hf_dinov2=(dict(
         TRANSFORMERS,

@@ -1,6 +1,7 @@
 """Transformers of mmpretrain and MMAction2, through files they write."""
 import pytest
 import torch
+from helpers import MVIT, TIMESFORMER, UNIFORMERV2
 from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
@@ -37,34 +38,6 @@ HIVIT = dict(
     inner_patches=4,
     layer_scale_init_value=.5,
     out_indices=[6])
-TIMESFORMER = dict(
-    type='TimeSformer',
-    num_frames=4,
-    img_size=32,
-    patch_size=8,
-    embed_dims=24,
-    num_heads=2,
-    num_transformer_layers=1)
-MVIT = dict(
-    type='mmaction.MViT',
-    arch=dict(embed_dims=8, num_layers=3, num_heads=1, downscale_indices=[1]),
-    spatial_size=32,
-    temporal_size=4,
-    output_cls_token=False)
-UNIFORMERV2 = dict(
-    type='UniFormerV2',
-    input_resolution=32,
-    patch_size=8,
-    width=24,
-    layers=2,
-    heads=2,
-    t_size=4,
-    return_list=[1],
-    n_layers=1,
-    n_dim=24,
-    n_head=2,
-    mlp_dropout=[0.],
-    clip_pretrained=False)
 # In all sizes of images, or of clips, that they take.
 MODELS_AND_SIZES = dict(
     beit=(dict(VIT, type='mmpretrain.BEiTViT'), [(32, 32)]),
