@@ -99,9 +99,14 @@ COUNTS.update({
     'zeroi2v-16f_vitb_ssv2': (quarters('vitb', 4, 16, 174), None),
     'tia_vitb_k400': (L * (bottleneck(192) + TIA_CONVS + 1) + fc(400), None),
 })
+
+
 # What reads frozen features: blocks and one query; a decoder layer for each
 # block, its two tables of offsets; a side block for each block.
-PROBE = 3 * BLOCK + D + (3 * D**2 + 7 * D) + (8 * D**2 + 5 * D)
+def probe(dims: int) -> int:
+    block = 12 * dims**2 + 13 * dims
+    return 3 * block + dims + (3 * dims**2 + 7 * dims) + (8 * dims**2 +
+                                                          5 * dims)
 
 
 def evl(dims: int, layers: int, frames: int, grid: int) -> int:
@@ -114,8 +119,9 @@ SIDE_BLOCK = (2 * D + D * SIDE + SIDE) + (2 * SIDE**2 + 6 * SIDE) + (
     4 * SIDE**2 + 4 * SIDE) + (2 * SIDE**2 + 2 * SIDE) + 3 * 2 * SIDE
 SIDE_NETWORK = L * SIDE_BLOCK + (3 * 3 * 16**2 + 1 + 2 + 196 + 2) * SIDE
 COUNTS.update({
-    f'probe_{backbone}_{data}': (PROBE + fc(CLASSES[data]), None)
-    for backbone in ('vitb', 'vitb-dinov2')
+    f'probe_{backbone}_{data}': (probe(dims) + fc(CLASSES[data], dims), None)
+    for backbone, dims in (('vitb', D), ('vitb-dinov2', D), ('vitl-vjepa2',
+                                                             1024))
     for data in ('k400', 'ssv2', 'diving48')
 })
 COUNTS.update({

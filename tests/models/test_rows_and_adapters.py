@@ -449,6 +449,7 @@ WITHOUT_BIAS = ('videomae', 'timm_dinov3')  # of their projections to q, k, v
 ABSENT = dict(
     timm_eva02=('qkv', 'fc1'),
     timm_swinv2=('qkv', 'norm1', 'norm2'),
+    swinv2=('qkv', 'norm1', 'norm2'),
     beit=('qkv', ),
     eva02=('fc1', 'fc2'),
     timesformer=('qkv', 'proj'),

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import torch
-from data.render_digits import TEST_DIGITS, render_video
 from rich.console import Console
 from rich.progress import track
 
+from data.render_digits import TEST_DIGITS, render_video
 from mmdualpath.analysis.provenance import provenance
 from mmdualpath.apis.inference import VideoInferencer
 from .tables import described, predict_table

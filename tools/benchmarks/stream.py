@@ -21,12 +21,12 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 import torch
-from data.measure_memory import resident
 from mmaction.apis import init_recognizer
 from mmengine.dataset import pseudo_collate
 from rich.console import Console
 from rich.progress import track
 
+from data.measure_memory import resident
 from mmdualpath.analysis.complexity import macs_of_call
 from mmdualpath.analysis.provenance import PACKAGES, provenance
 from mmdualpath.apis.events import EventFinder

@@ -531,8 +531,8 @@ REDUCED = Grid(
         'amplitude': (5, ()),
         'amplitude, 3-D':
         (2, ('learned from 1, skip', '3 x match, skip', '10 x match, skip')),
-        'motion': (1, ('DualPath', 'ST-Adapter', 'AIM', 'ZeroI2V',
-                       'AdaptFormer, temporal head')),
+        'motion': (1, ('DualPath', 'ST-Adapter', 'AIM', 'ZeroI2V', 'TIA',
+                       'LoRA', 'SSF', 'AdaptFormer, temporal head')),
         'Swin': (1, ('match, skip', '1, skip')),
         'positions':
         (1, ('frame number, none, skip', 'no code, none, skip',

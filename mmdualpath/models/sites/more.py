@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from .attention import Layout
 from .geometry import Windows
-from .openmmlab import cut_swin
+from .openmmlab import cut_swin, last_stage
 from .rows import CHANGES, Place, Sites, register_sites
 from .site import Stem, square
 
@@ -63,6 +63,7 @@ register_sites(
     Sites(
         blocks='stages.*.blocks.*',
         norm='norm1',
+        final_norm=last_stage,
         tokens='drop_after_pos',
         places=dict(
             attn=Place('attn', then='norm1'),

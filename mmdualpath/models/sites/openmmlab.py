@@ -39,7 +39,7 @@ def cut_swin(block: nn.Module,
     return (attn.window_size, ) * 2, (0 if small else attn.shift_size, ) * 2
 
 
-def _last_stage(backbone: nn.Module) -> str:
+def last_stage(backbone: nn.Module) -> str:
     """The norm of what the last stage puts out, if that is put out."""
     return f'norm{backbone.num_layers - 1}'
 
@@ -76,7 +76,7 @@ register_sites(
     Sites(
         blocks='stages.*.blocks.*',
         norm='norm1',
-        final_norm=_last_stage,
+        final_norm=last_stage,
         tokens='drop_after_pos',
         places=dict(
             attn='attn',
@@ -121,7 +121,7 @@ register_sites(
     Sites(
         blocks='layers.*.blocks.*',
         norm='norm1',
-        final_norm=_last_stage,
+        final_norm=last_stage,
         row='clip',
         as_map=True,
         places=dict(

@@ -33,14 +33,15 @@ EXTRA = dict(  # class tokens and registers
     hf_dinov2=5,
     hf_dinov3=3)
 NO_ATTENTION = {
-    'dualformer', 'dualformer_image', 'timm_swinv2', 'beit', 'eva02'
+    'dualformer', 'dualformer_image', 'timm_swinv2', 'swinv2', 'beit', 'eva02'
 }
-# VideoMAE norms the mean of the tokens, BEiT nothing unless it is asked to.
-NO_FINAL_NORM = {'videomae', 'beit'}
+# VideoMAE norms the mean of the tokens, BEiT nothing unless it is asked to;
+# HiViT nothing at all.
+NO_FINAL_NORM = {'videomae', 'beit', 'hivit', 'hivit_rpe'}
 # Networks whose blocks are of several widths.
 WIDENING = {
     'dualformer', 'dualformer_image', 'swin', 'video_swin', 'timm_swin',
-    'timm_swinv2'
+    'timm_swinv2', 'swinv2'
 }
 CLIPS = {'video_swin', 'videomae', 'dualformer', 'hf_vjepa2'}
 
