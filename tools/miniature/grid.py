@@ -204,6 +204,25 @@ def with_head(*adapters: dict, task: str = 'motion') -> Cell:
         task=task)
 
 
+def on_features(head: str, backbone: dict, **options: Any) -> Cell:
+    """A head that reads frozen features; ``backbone`` says which."""
+    shape = dict(
+        num_classes=8,
+        in_channels=48,
+        num_frames=4,
+        topk=(1, ),
+        average_clips='prob')
+    return Cell(
+        'features_vit-micro_digits', {
+            HEAD: dict(type=head, **shape, **options),
+            **{
+                f'model.backbone.{name}': value
+                for name, value in backbone.items()
+            }
+        },
+        frames=4)
+
+
 ADAPTFORMER = dict(
     type='ParallelAdapter',
     site='mlp',
@@ -430,7 +449,41 @@ def tables() -> Dict[str, Table]:
             with_head(ADAPTFORMER, task='appearance')
         },
         'both':
-        methods('both')
+        methods('both'),
+        # One block is read or both, of frames that have not seen each other.
+        'frozen features': {
+            'mean of class tokens':
+            on_features('FrameMeanHead', backbone=dict(tokens='class_token')),
+            'temporal transformer over class tokens':
+            on_features(
+                'TemporalTransformerHead',
+                num_heads=4,
+                backbone=dict(tokens='class_token')),
+            'attentive probe':
+            on_features(
+                'AttentiveProbe',
+                num_heads=4,
+                backbone=dict(tokens='all', final_norm=True)),
+            'EVL':
+            on_features(
+                'EVLDecoder',
+                num_layers=2,
+                num_heads=3,
+                grid=8,
+                backbone=dict(tokens='all', blocks=[0, 1], queries_keys=True)),
+            'Side4Video':
+            on_features(
+                'SideNetwork',
+                dims=32,
+                num_blocks=2,
+                patch_size=8,
+                grid=8,
+                backbone=dict(tokens='all', blocks=[0, 1], images=True)),
+            'DualPath':
+            Cell(),
+            'ST-Adapter':
+            one_path(st_adapter())
+        }
     }
     return found
 
@@ -538,6 +591,7 @@ REDUCED = Grid(
         (1, ('frame number, none, skip', 'no code, none, skip',
              'no code, trained, skip', 'frame number, trained, skip',
              'frame number, fresh, skip')),
+        'frozen features': (1, ()),
         'appearance': (1, ('DualPath', 'AdaptFormer')),
         'literal': (1, ('non-zero start, amplitude 1', )),
         'paths': (1, ('spatial alone', )),

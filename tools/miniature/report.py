@@ -35,7 +35,7 @@ DEPENDS = ('tools/data/render_digits.py',
              for config, *_ in BACKBONES.values()),
            *(f'configs/miniature/{name}_digits.py#model'
              for name in ('dualpath_vit-micro', 'dualpath_swin-micro',
-                          'frames_vit-micro')),
+                          'frames_vit-micro', 'features_vit-micro')),
            'configs/_base_/schedules/convergence.py')
 CLAIM = (('skip', 'match, skip', '1, skip'), ('literal', 'match, literal',
                                               '1, literal'))
