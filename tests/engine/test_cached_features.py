@@ -119,6 +119,23 @@ def test_features_are_those_of_the_network_bit_for_bit(place, written):
     assert not torch.equal(one, two)  # views are drawn
 
 
+def test_means_of_squares_are_kept(place, written, tmp_path):
+    write(place, tmp_path, '--splits', 'val', '--cfg-options',
+          'model.backbone.pool=2')
+    pooled, whole = (FeatureCache(f / 'val') for f in (tmp_path, written))
+    assert pooled.shape[2] == 1 + (whole.shape[2] - 1) // 4
+    options = {'model.backbone.pool': 2, 'model.backbone.cache': str(tmp_path)}
+    model, _ = model_and_data(place, 'val', **options)
+    tokens, _ = pooled.read(0)
+    kept = model.backbone(tokens)
+    patches = whole.read(0)[0][:, 0, 1:]
+    side = int(patches.shape[1]**0.5)
+    expected = torch.nn.functional.avg_pool2d(
+        patches.mT.unflatten(2, (side, side)), 2).flatten(2).mT
+    torch.testing.assert_close(kept.patches(), expected)
+    torch.testing.assert_close(kept.extra(), whole.read(0)[0][:, 0, :1])
+
+
 @pytest.mark.parametrize('dtype, name', [('fp16', 'float16'),
                                          ('bf16', 'bfloat16')])
 def test_types(place, written, tmp_path, dtype, name):

@@ -151,6 +151,23 @@ CONTESTANTS: Dict[str, Contestant] = {
             'model.cls_head.num_frames': 8,
             'test_dataloader.dataset.pipeline.1.clip_len': 8
         }),
+    'attentive probe B/16, 8 frames, pooled 2 x 2':
+    Contestant(
+        'probe_vitb_ssv2',
+        options={
+            'model.backbone.pool': 2,
+            'model.cls_head.num_frames': 8,
+            'test_dataloader.dataset.pipeline.1.clip_len': 8
+        }),
+    'attentive probe B/16, 8 frames, pooled 2 x 2, from files':
+    Contestant(
+        'probe_vitb_ssv2',
+        options={
+            'model.backbone.pool': 2,
+            'model.backbone.cache': '',
+            'model.cls_head.num_frames': 8,
+            'test_dataloader.dataset.pipeline.1.clip_len': 8
+        }),
     'linear probe B/16, 8 frames':
     Contestant('probe_vitb_ssv2', options=LINEAR),
     'linear probe B/16, 8 frames, from files':

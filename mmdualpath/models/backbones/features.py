@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ...options import checked
 from ..adapters.attention import AttentionAdapter
 from ..features import Features
-from ..sites import AttentionInputs, Site, final_norm_of, locate
+from ..sites import AttentionInputs, Site, final_norm_of, locate, sites_of
 from .adapted import AdaptedBackbone
 from .frozen import FrozenBackbone
 
@@ -34,6 +34,8 @@ class FrozenFeatures(AdaptedBackbone):
         tokens: ``all``, the ``class_token`` alone, or the ``patches`` alone.
         final_norm: Whether the norm behind the network's last block is
             applied to the tokens of each chosen block.
+        pool: Side of the squares of patches whose means stand for them, in
+            each frame; 1 keeps all.
         queries_keys: Whether queries and keys of the chosen blocks' attention
             are handed out, of all tokens.
         images: Whether the images are handed on.
@@ -48,8 +50,9 @@ class FrozenFeatures(AdaptedBackbone):
     Raises:
         ValueError: If the network has no weights, no such block, no class
             token, no final norm of the blocks' width, or its row in the table
-            of sites does not know how its attention is written; or if its
-            tokens are in no order of their map.
+            of sites does not know how its attention is written; if its
+            tokens are in no order of their map; or if ``pool`` would leave
+            nothing that is asked for.
     """
 
     def __init__(self,
@@ -57,6 +60,7 @@ class FrozenFeatures(AdaptedBackbone):
                  blocks: Sequence[int] = (-1, ),
                  tokens: str = 'all',
                  final_norm: bool = False,
+                 pool: int = 1,
                  queries_keys: bool = False,
                  images: bool = False,
                  cache: Optional[str] = None,
@@ -78,9 +82,19 @@ class FrozenFeatures(AdaptedBackbone):
         if tokens == 'class_token' and spots[0].site.extra_tokens <= getattr(
                 self.base, 'num_reg_tokens', 0):
             raise ValueError(f'tokens={tokens!r}: {kind} has none.')
+        given = dict(
+            queries_keys=queries_keys,
+            images=images,
+            tokens=tokens == 'class_token')
+        whole = [name for name, is_given in given.items() if is_given]
+        if pool < 1 or pool > 1 and whole:
+            raise ValueError(f'pool={pool} is a positive number of patches, '
+                             f'and 1 with {" or ".join(whole or given)}: '
+                             'only tokens of patches are pooled.')
         self.blocks = tuple(spot.site.block for spot in spots)
         self.tokens = tokens
         self.final_norm = final_norm
+        self.pool = pool
         self.queries_keys = queries_keys
         self.images = images
         self.dtype = getattr(torch, frozen_dtype) if frozen_dtype else None
@@ -149,6 +163,8 @@ class FrozenFeatures(AdaptedBackbone):
             all=(slice(None), extra),
             patches=(slice(extra, None), 0),
             class_token=(slice(1), 1))[self.tokens]
+        if self.pool > 1:
+            tokens = [self._pooled(t, site.extra_tokens, x) for t in tokens]
         # A view of the class tokens would keep all others in memory.
         tokens = [t[:, part].contiguous() for t in tokens]
         return Features(
@@ -160,6 +176,17 @@ class FrozenFeatures(AdaptedBackbone):
                 name: tuple(t)
                 for name, t in heard.items()
             })
+
+    def _pooled(self, tokens: Tensor, extra: int, x: Tensor) -> Tensor:
+        """``(B, N, C)`` with the means of squares of patches."""
+        patches, p = tokens[:, extra:], self.pool
+        *_, h, w = sites_of(self.base).map_size(self.base, patches.shape[1], x)
+        if h % p or w % p:
+            raise ValueError(f'pool={p}: a map of {h} x {w} patches is not '
+                             f'made of squares of {p} x {p}.')
+        squares = patches.unflatten(1, (-1, h // p, p, w // p, p))
+        means = squares.mean((3, 5)).flatten(1, 3)
+        return torch.cat((tokens[:, :extra], means), 1)
 
     @contextmanager
     def _listening(self, heard: Dict[str, List]) -> Iterator[None]:

@@ -76,3 +76,19 @@ def tube_map(backbone: Any, patches: int, clips: Tensor) -> Tuple[int, ...]:
     """
     h, w = (s // backbone.patch_size for s in clips.shape[-2:])
     return patches // (h * w), h, w
+
+
+def pyramid_map(backbone: nn.Module, patches: int,
+                x: Tensor) -> Tuple[int, ...]:
+    """Size of the map in any stage of a pyramid that keeps time.
+
+    Args:
+        backbone: The network.
+        patches: Number of patches or tubes.
+        x: What it reads, ``(B, 3, H, W)`` or ``(B, 3, T, H, W)``.
+    """
+    if x.dim() == 4:
+        return square_map(backbone, patches, x)
+    stem = next(m for m in backbone.modules() if hasattr(m, 'patch_size'))
+    times = -(-x.shape[2] // stem.patch_size[0])
+    return (times, *square_map(backbone, patches // times, x))

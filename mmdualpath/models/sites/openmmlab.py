@@ -6,7 +6,7 @@ from mmaction.models.backbones.swin import get_window_size
 from torch import Tensor, nn
 
 from .attention import Layout
-from .geometry import Windows, tube_map
+from .geometry import Windows, pyramid_map, tube_map
 from .rows import Place, Sites, register_sites, unwrapped
 
 
@@ -103,6 +103,7 @@ register_sites(
         row=lambda backbone: 'clip' if backbone.axes == 3 else 'frame',
         stem='stages.0.patch_embed',
         regions=True,
+        map_size=pyramid_map,
         places=dict(
             attn='attn',
             local_attn=Place('attn', when=lambda block: block.is_local),
@@ -124,6 +125,7 @@ register_sites(
         final_norm=last_stage,
         row='clip',
         as_map=True,
+        map_size=pyramid_map,
         places=dict(
             attn=Place(
                 'attn',

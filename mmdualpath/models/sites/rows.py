@@ -82,8 +82,8 @@ class Sites:
         rotary: Whether blocks get rotary positions, or a bias of relative
             ones, for each patch, so that no token may be put in front of
             theirs.
-        map_size: Size of the map of patches, for pictures: a function of
-            backbone, number of patches and input.
+        map_size: Size of the map of patches: a function of backbone, number
+            of patches and input.
         final_norm: Path in the backbone to the norm behind the last block, or
             a function of the backbone that says it; None where it is not
             known.

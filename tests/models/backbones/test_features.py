@@ -137,6 +137,25 @@ def test_parts_of_the_tokens(backbone):
 
 
 @every_backbone
+def test_means_of_squares(backbone):
+    """As pooling the map, frame by frame."""
+    x = samples(backbone)
+    whole, view = build(backbone)(x), build(backbone, pool=2)
+    size = sites_of(view.base).map_size(view.base, whole.patches().shape[1], x)
+    assert torch.Size(size).numel() == whole.patches().shape[1]
+    frames = whole.patches().unflatten(1, (-1, *size[-2:])).flatten(0, 1)
+    if size[-1] % 2:
+        with pytest.raises(ValueError, match='is not made of squares of 2'):
+            view(x)
+        return
+    expected = torch.nn.functional.avg_pool2d(frames.permute(0, 3, 1, 2), 2)
+    expected = expected.flatten(2).mT.unflatten(0, (len(x), -1)).flatten(1, 2)
+    pooled = view(x)
+    torch.testing.assert_close(pooled.patches(), expected)
+    torch.testing.assert_close(pooled.extra(), whole.extra())
+
+
+@every_backbone
 def test_queries_and_keys(backbone):
     """With them and the values, the attention is the frozen one."""
     kind = type(frozen(backbone).module).__name__
@@ -282,6 +301,9 @@ def test_copies_work_on_their_own():
 @pytest.mark.parametrize('options, message', [
     (dict(blocks=[3]), r'has 3 blocks, \[3\]'),
     (dict(blocks=[]), 'nowhere'),
+    (dict(pool=0), 'pool=0 is a positive number'),
+    (dict(pool=2, images=True), 'pool=2 .* and 1 with images'),
+    (dict(pool=2, tokens='class_token'), 'only tokens of patches'),
     (dict(tokens='cls'), "'cls' is none of all, class_token, patches"),
     (dict(adapters=[]), 'no option adapters'),
 ])
