@@ -5,10 +5,12 @@
     python tools/predict.py https://.../clip.mp4 ... --out drawn.mp4
     python tools/predict.py long.mp4 ... --window 2 --timeline timeline.png
     python tools/predict.py webcam ... --window 2
+    python tools/predict.py work_dirs/app/model.onnx VIDEO...
 
 A checkpoint of a training holds its config, so --config may be left out. With
 --window long videos are predicted piece by piece. A video that cannot be read
-is reported and skipped; the exit status is 1 then.
+is reported and skipped; the exit status is 1 then. A model of tools/export.py
+needs none of OpenMMLab's packages; it draws nothing and reads no webcam.
 """
 import argparse
 import json
@@ -19,6 +21,11 @@ from typing import Iterator, List, Optional, Tuple
 from urllib.parse import unquote, urlparse
 
 import numpy as np
+
+from mmdualpath.deploy import runner
+
+if __name__ == '__main__' and runner.asked_for(sys.argv[1:]):
+    sys.exit(runner.main(sys.argv[1:]))
 
 from mmdualpath.apis.inference import (VideoInferencer, find_videos, for_each,
                                        frames_in, prediction_at, webcam_frames)
