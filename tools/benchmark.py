@@ -7,17 +7,19 @@ What they write under docs/ stands in the documentation by tools/tables.py.
         --mode compile --out work_dirs/benchmark/gpu.json
     python tools/benchmark.py pipeline configs/dualpath_vitb_ssv2.py *.mp4 \\
         --decoders pyav decord --also vp9 mjpeg
+    python tools/benchmark.py deploy --out docs/benchmarks/deploy.json
     python tools/benchmark.py picture docs/benchmarks/cpu.json
 """
 import argparse
 import logging
 from typing import Optional, Sequence
 
-from benchmarks import models, picture, pipeline
+from benchmarks import deploy, models, picture, pipeline
 
 from mmdualpath.apis.programs import program
 
-PROGRAMS = dict(models=models, pipeline=pipeline, picture=picture)
+PROGRAMS = dict(
+    models=models, pipeline=pipeline, deploy=deploy, picture=picture)
 
 
 def main(args: Optional[Sequence[str]] = None) -> str:

@@ -15,6 +15,7 @@ that was written with the model on the test set of a config.
 """
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
@@ -25,12 +26,17 @@ from mmaction.registry import DATASETS
 from mmengine.config import Config
 from rich.progress import track
 
+from mmdualpath.analysis.provenance import PACKAGES, provenance
 from mmdualpath.apis.inference import VideoInferencer, find_videos
 from mmdualpath.apis.programs import program
 from mmdualpath.datasets.decoding import open_video
 from mmdualpath.deploy.export import (Deployable, describe, eager, quantize,
                                       save, trace, verify)
 from mmdualpath.deploy.runner import FILES, ExportedModel, softmax
+
+DEPENDS = ('mmdualpath/deploy/export.py', 'mmdualpath/deploy/runner.py',
+           'tools/data/render_digits.py')
+RUNTIMES = (*PACKAGES, 'onnxruntime', 'openvino', 'nncf')
 
 
 def clips_of(model: ExportedModel, videos: List[str],
@@ -78,12 +84,18 @@ def evaluate(network: Deployable, models: Dict[str, ExportedModel],
         for name, values in logits.items()
     }
     return {
-        name: dict(
-            top1=100 * float((best[name] == labels).mean()),
-            agreement=100 * float((best[name] == best['eager']).mean()),
-            difference=max(
-                float(abs(a - b).max())
-                for a, b in zip(logits[name], logits['eager'])))
+        name:
+        dict(
+            **{
+                'top-1':
+                100 * float((best[name] == labels).mean()),
+                'agreement':
+                100 * float((best[name] == best['eager']).mean()),
+                'largest difference':
+                max(
+                    float(abs(a - b).max())
+                    for a, b in zip(logits[name], logits['eager']))
+            })
         for name in names
     }
 
@@ -116,8 +128,7 @@ def main() -> None:
     inferencer = VideoInferencer(args.config, args.checkpoint, 'cpu',
                                  args.labels)
     inferencer.check_trained()
-    metadata = describe(inferencer.pipeline, inferencer.model,
-                        inferencer.labels)
+    metadata = describe(inferencer)
     metadata['config'] = Path(args.config).name
     network = Deployable(inferencer.model)
     path = save(
@@ -141,12 +152,20 @@ def main() -> None:
     if args.eval:
         found = evaluate(network, models, Config.fromfile(args.eval))
         for name, row in found.items():
-            print(f'{name:14}  top-1 {row["top1"]:5.1f} %  agreement '
-                  f'{row["agreement"]:5.1f} %  largest difference '
-                  f'{row["difference"]:.2g}')
+            print(f'{name:14}  ' + '  '.join(f'{k} {v:.5g}'
+                                             for k, v in row.items()))
         if args.eval_out:
             args.eval_out.parent.mkdir(parents=True, exist_ok=True)
-            args.eval_out.write_text(json.dumps(found, indent=1))
+            args.eval_out.write_text(
+                json.dumps(
+                    dict(
+                        provenance(
+                            f'python tools/export.py '
+                            f'{shlex.join(sys.argv[1:])}',
+                            DEPENDS,
+                            packages=RUNTIMES),
+                        rows=found),
+                    indent=1))
 
 
 if __name__ == '__main__':

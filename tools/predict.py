@@ -24,6 +24,7 @@ import numpy as np
 
 from mmdualpath.deploy import runner
 
+# Nothing below can be imported where only the runner is needed.
 if __name__ == '__main__' and runner.asked_for(sys.argv[1:]):
     sys.exit(runner.main(sys.argv[1:]))
 
@@ -154,7 +155,11 @@ def main() -> bool:
         '--timeline',
         type=Path,
         help='picture of the predictions over time; a folder for several')
+    parser.add_argument(
+        '--precision', choices=runner.PRECISIONS, help='of an exported model')
     args = parser.parse_args()
+    if args.precision:
+        raise ValueError('--precision is for a model of tools/export.py.')
 
     inferencer = VideoInferencer(args.config, args.checkpoint, args.device,
                                  args.labels)

@@ -9,23 +9,26 @@ import tempfile
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Sequence
 from unittest.mock import patch
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from mmaction.models.data_preprocessors import data_preprocessor
-from mmengine.dataset import Compose
 from mmpretrain.models.utils.attention import ShiftWindowMSA
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from ..analysis.complexity import find_image_size
+from ..apis.inference import VideoInferencer
+from ..framesets import to_pair
 from ..models.backbones import views_of
 from .runner import FILES, METADATA, STEPS, open_model
 
 # What differs from the recognizer by more is no export of it.
 TOLERANCE = 1e-4
+Differences = Dict[int, Dict[str, float]]
 
 
 class Deployable(nn.Module):
@@ -110,7 +113,9 @@ def _window_reverse(windows: Tensor, height: int, width: int,
 interpolate = F.interpolate
 
 
-def _interpolate(images: Tensor, size: Any = None, *args: Any,
+def _interpolate(images: Tensor,
+                 size: Any = None,
+                 *args: Any,
                  **kwargs: Any) -> Tensor:
     """torch's, but antialiased resizing as two products of matrices.
 
@@ -133,14 +138,11 @@ def _weights(old: int, new: int) -> Tensor:
         antialias=True)[0, 0]
 
 
-def describe(pipeline: Compose, model: nn.Module,
-             labels: Optional[Sequence[str]]) -> Dict[str, Any]:
+def describe(inferencer: VideoInferencer) -> Dict[str, Any]:
     """What has to be known beside the graph.
 
     Args:
-        pipeline: Steps of :class:`~mmdualpath.apis.inference.VideoInferencer`.
-        model: The recognizer.
-        labels: Names of the classes, if known.
+        inferencer: The model, and how videos are read for it.
 
     Returns:
         ``steps`` in front of the graph, ``frames``, the T, H and W that it
@@ -153,7 +155,7 @@ def describe(pipeline: Compose, model: nn.Module,
     size = None
     packing = ('InferencerPackInput', 'DecordDecode', 'VideoDecode',
                'FormatShape', 'PackActionInputs')
-    for step in pipeline.transforms:
+    for step in inferencer.pipeline.transforms:
         name = type(step).__name__
         if name in packing:
             continue
@@ -169,33 +171,31 @@ def describe(pipeline: Compose, model: nn.Module,
         if name == 'Resize':
             scale = np.atleast_1d(options['scale']).tolist()
             options['scale'] = [-1 if s == np.inf else s for s in scale]
-            size = None if step.keep_ratio else scale[::-1]
+            size = None if step.keep_ratio else [int(s) for s in scale[::-1]]
         if name == 'CenterCrop':
-            size = list(step.crop_size)[::-1]
+            size = [int(s) for s in step.crop_size[::-1]]
         steps.append(dict(type=name, **options))
     clip = next((s for s in steps if 'clip_len' in s), None)
     if clip is None:
         raise ValueError('The test pipeline samples no frames.')
-    views = views_of(model.backbone)
     if size is None:
-        backbone = getattr(next(iter(views.values())), 'base', model.backbone)
-        image = getattr(backbone, 'img_size', None) or getattr(
-            getattr(backbone, 'patch_embed', None), 'img_size', None) \
-            or getattr(getattr(backbone, 'patch_embed', None), 'init_input_size', None)
-        if image is None:
+        size = find_image_size(inferencer.cfg.model.backbone)
+        if size is None:
             raise ValueError('The test pipeline neither crops nor resizes to '
                              'one size, and the backbone tells no img_size: '
                              'give it a CenterCrop.')
-        size = [image, image] if isinstance(image, int) else list(image)
+    height, width = to_pair(size, 'img_size')
     # Such 2D recognizers take each clip for a frame.
     frames = clip['clip_len'] if clip['clip_len'] > 1 else clip['num_clips']
+    model, labels = inferencer.model, inferencer.labels
     prints = {
         path: str(view.fingerprint)
-        for path, view in views.items() if hasattr(view, 'fingerprint')
+        for path, view in views_of(model.backbone).items()
+        if hasattr(view, 'fingerprint')
     }
     return dict(
         model=type(model).__name__,
-        frames=[frames, *map(int, size)],
+        frames=[frames, height, width],
         steps=steps,
         labels=None if labels is None else list(labels),
         classes=model.cls_head.num_classes,
@@ -270,9 +270,8 @@ def eager(network: Deployable, frames: np.ndarray) -> np.ndarray:
     return network(torch.from_numpy(frames)).numpy()
 
 
-def verify(network: Deployable,
-           path: Path,
-           batches: Sequence[int] = (1, 3)) -> Dict[int, Dict[str, float]]:
+def verify(network: Deployable, path: Path,
+           batches: Sequence[int] = (1, 3)) -> Differences:
     """Compare a written model with the recognizer, on random frames.
 
     Args:

@@ -70,18 +70,17 @@ class ExportedModel:
         if precision != 'fp32' and self.path.suffix != '.xml':
             raise ValueError(f'precision={precision!r}: only OpenVINO '
                              f'computes in it, {path} is not of its format.')
-        load = dict(
-            zip(('.onnx', '.xml', '.pt2'),
-                (_onnx, _openvino, _pt2)))[self.path.suffix]
+        load = dict(zip(('.onnx', '.xml', '.pt2'),
+                        (_onnx, _openvino, _pt2)))[self.path.suffix]
         try:
             self._run, text = load(self.path, precision, threads)
         except (ImportError, ValueError):
             raise
         except Exception as error:
             first = (str(error).strip() or type(error).__name__).split('\n')
-            raise ValueError(f'{path} cannot be read as a model: it is cut '
-                             f'off or of something else ({first[0]}).'
-                             ) from error
+            raise ValueError(
+                f'{path} cannot be read as a model: it is cut '
+                f'off or of something else ({first[0]}).') from error
         try:
             self.metadata: Dict[str, Any] = json.loads(text)
             self.frames: Tuple[int, ...] = tuple(self.metadata['frames'])
@@ -363,8 +362,9 @@ def bilinear(images: np.ndarray, height: int, width: int) -> np.ndarray:
     """Images ``(N, H, W, C)``, uint8, scaled in OpenCV's whole numbers."""
     if images.shape[1:3] == (height, width):
         return images
-    rows, columns = (_taps(*sides) for sides in ((images.shape[1], height),
-                                                 (images.shape[2], width)))
+    rows, columns = (
+        _taps(*sides)
+        for sides in ((images.shape[1], height), (images.shape[2], width)))
     out = np.empty((len(images), height, width, images.shape[3]), np.uint8)
     for number, image in enumerate(images):
         first, weight = columns
@@ -407,7 +407,6 @@ def _center_crop(images: np.ndarray, step: Dict) -> np.ndarray:
 
 SAMPLERS = dict(UniformSample=_uniform_sample, SampleFrames=_sample_frames)
 IMAGES = dict(Resize=_resize, CenterCrop=_center_crop)
-
 
 # ---- the command line -----------------------------------------------------
 
