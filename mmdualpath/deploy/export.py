@@ -322,11 +322,24 @@ def quantize(path: Path, clips: Iterable[np.ndarray],
     """
     import nncf
     import openvino
+    model = openvino.Core().read_model(path)
+    # Pixels of framesets have 256 levels already.
+    parts = [op for op in model.get_ops() if op.get_type_name() == 'Round']
+    pixels = set()
+    while parts:
+        part = parts.pop()
+        pixels.add(part.get_friendly_name())
+        parts += [value.get_node() for value in part.input_values()]
+    pixels &= {
+        op.get_friendly_name()
+        for op in model.get_ops() if op.get_type_name() == 'MatMul'
+    }
     model = nncf.quantize(
-        openvino.Core().read_model(path),
+        model,
         nncf.Dataset(list(clips)),
         model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.MIXED)
+        preset=nncf.QuantizationPreset.MIXED,
+        ignored_scope=nncf.IgnoredScope(names=sorted(pixels)))
     target = path.parent / 'int8' / path.name
     target.parent.mkdir(exist_ok=True)
     metadata = dict(metadata, precision='int8')
