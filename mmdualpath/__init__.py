@@ -4,19 +4,28 @@ Importing the package registers all its models, transforms and hooks into
 MMAction2's registries, so that one line of a config is enough::
 
     custom_imports = dict(imports=['mmdualpath'], allow_failed_imports=False)
+
+Where MMEngine is not installed there is nothing to register into, and
+``mmdualpath.deploy.runner``, which needs none of OpenMMLab's packages, is what
+there is.
 """
 from importlib.util import find_spec
 
-if find_spec('mmcv') is None:
-    raise ImportError('mmdualpath needs mmcv>=2.0,<2.2. Install either '
-                      '"mmcv-lite>=2.0,<2.2" (enough for this package) or the '
-                      'full "mmcv", never both: they own the same folder.')
+from .version import __version__
 
-from . import compat  # noqa: E402
+__all__ = ['__version__']
 
-compat.apply()
+if find_spec('mmengine') is not None:
+    if find_spec('mmcv') is None:
+        raise ImportError(
+            'mmdualpath needs mmcv>=2.0,<2.2. Install either '
+            '"mmcv-lite>=2.0,<2.2" (enough for this package) or the full '
+            '"mmcv", never both: they own the same folder.')
 
-from . import datasets, engine, models  # noqa: E402, F401
-from .version import __version__  # noqa: E402
+    from . import compat
 
-__all__ = ['__version__', 'compat', 'datasets', 'engine', 'models']
+    compat.apply()
+
+    from . import datasets, engine, models
+
+    __all__ += ['compat', 'datasets', 'engine', 'models']

@@ -10,13 +10,14 @@ What they write under docs/ stands in the documentation by tools/tables.py.
     python tools/benchmark.py predict configs/dualpath_vit-mini_digits.py \\
         mmdualpath://dualpath_vit-mini_digits.pth
     python tools/benchmark.py stream hops --out docs/benchmarks/stream.json
+    python tools/benchmark.py deploy --out docs/benchmarks/deploy.json
     python tools/benchmark.py picture docs/benchmarks/cpu.json
 """
 import argparse
 import logging
 from typing import Optional, Sequence
 
-from benchmarks import models, picture, pipeline, predict, stream
+from benchmarks import deploy, models, picture, pipeline, predict, stream
 
 from mmdualpath.apis.programs import program
 
@@ -25,6 +26,7 @@ PROGRAMS = dict(
     pipeline=pipeline,
     predict=predict,
     stream=stream,
+    deploy=deploy,
     picture=picture)
 
 

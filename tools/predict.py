@@ -6,10 +6,12 @@
     python tools/predict.py long.mp4 ... --window 2 --timeline timeline.png
     python tools/predict.py webcam ... --window 2 --stride 0.2
     python tools/predict.py rtsp://... ... --stream --events events.jsonl
+    python tools/predict.py work_dirs/app/model.onnx VIDEO...
 
 A checkpoint of a training holds its config, so --config may be left out. With
 --window long videos are predicted piece by piece. A video that cannot be read
-is reported and skipped; the exit status is 1 then.
+is reported and skipped; the exit status is 1 then. A model of tools/export.py
+needs none of OpenMMLab's packages; it draws nothing and reads no webcam.
 """
 import argparse
 import json
@@ -20,6 +22,12 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 import numpy as np
+
+from mmdualpath.deploy import runner
+
+# Nothing below can be imported where only the runner is needed.
+if __name__ == '__main__' and runner.asked_for(sys.argv[1:]):
+    sys.exit(runner.main(sys.argv[1:]))
 
 from mmdualpath.apis.events import EventFinder
 from mmdualpath.apis.inference import (VideoInferencer, find_videos, for_each,
@@ -220,7 +228,11 @@ def main() -> bool:
         '--timeline',
         type=Path,
         help='picture of the predictions over time; a folder for several')
+    parser.add_argument(
+        '--precision', choices=runner.PRECISIONS, help='of an exported model')
     args = parser.parse_args()
+    if args.precision:
+        raise ValueError('--precision is for a model of tools/export.py.')
 
     inferencer = VideoInferencer(args.config, args.checkpoint, args.device,
                                  args.labels)

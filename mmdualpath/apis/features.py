@@ -17,7 +17,8 @@ from ..models.backbones import DualPathBackbone, views_of
 from ..models.backbones.fingerprint import Fingerprint, digest
 from ..models.backbones.frozen import tensors_of
 from ..models.sites import locate
-from .windows import Opened, Windows, in_frames, sliding_windows
+from ..sliding import Windows, in_frames, sliding_windows
+from .windows import Opened
 
 SETTINGS = '_features.json'
 NAMES = ('config', 'checkpoint')

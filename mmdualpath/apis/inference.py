@@ -14,9 +14,9 @@ from torch import nn
 from ..datasets.bad_videos import reason_of
 from ..datasets.reader import Frames
 from ..datasets.video_files import result_names, videos_in
+from ..sliding import in_frames, sliding_windows
 from .streaming import StreamingRecognizer
-from .windows import (VideoResult, in_frames, over_windows, segment,
-                      sliding_windows)
+from .windows import VideoResult, over_windows, segment
 
 
 class FrameBuffer:

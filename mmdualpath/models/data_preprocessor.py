@@ -66,14 +66,16 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
         self.augmentation = build_augmentation(augment) if augment else None
 
     def preprocess(self,
-                   inputs: Union[List[Tensor], Dict[str, List[Tensor]]],
+                   inputs: Union[Tensor, List[Tensor], Dict[str,
+                                                            List[Tensor]]],
                    data_samples: SampleList,
                    training: bool = False) -> Tuple[Dict, SampleList]:
         """Stack, split and normalise a batch.
 
         Args:
-            inputs: One ``(M, C, T, H, W)`` tensor a video, or the output of
-                ``GridFrameset`` by name. M is clips times crops.
+            inputs: One ``(M, C, T, H, W)`` tensor a video, in a list or
+                stacked, or the output of ``GridFrameset`` by name. M is clips
+                times crops.
             data_samples: Labels of the batch.
             training: Whether augmentation and blending apply.
 
@@ -88,13 +90,7 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
                                  'DualPathDataPreprocessor.')
             views = {k: torch.stack(list(v)) for k, v in inputs.items()}
         else:
-            shapes = sorted({tuple(clip.shape) for clip in inputs})
-            if len(shapes) > 1:
-                raise ValueError(
-                    f'The clips of a batch are of several sizes, {shapes} '
-                    '(M, C, T, H, W): the pipeline must crop or resize them '
-                    'to one.')
-            clips = torch.stack(list(inputs))
+            clips = inputs if isinstance(inputs, Tensor) else _stacked(inputs)
             if training and self.augmentation is not None:
                 clips = augment_batch(clips, self.augmentation)
             if training and self.blending is not None:
@@ -135,3 +131,13 @@ class DualPathDataPreprocessor(ActionDataPreprocessor):
             return images.float()
         mean, std = self.mean.view(-1, 1, 1), self.std.view(-1, 1, 1)
         return (images - mean) / std
+
+
+def _stacked(clips: List[Tensor]) -> Tensor:
+    shapes = sorted({tuple(clip.shape) for clip in clips})
+    if len(shapes) > 1:
+        raise ValueError(
+            f'The clips of a batch are of several sizes, {shapes} '
+            '(M, C, T, H, W): the pipeline must crop or resize them '
+            'to one.')
+    return torch.stack(list(clips))

@@ -14,7 +14,7 @@ def as_clips(x: Tensor, num_frames: int) -> Tensor:
     Raises:
         ValueError: If the rows make no whole clips.
     """
-    if num_frames < 1 or len(x) % num_frames:
+    if num_frames < 1 or x.shape[0] % num_frames:
         raise ValueError(f'{len(x)} frames make no whole clips of '
                          f'num_frames={num_frames}.')
     return x.unflatten(0, (-1, num_frames))

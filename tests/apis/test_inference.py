@@ -7,9 +7,9 @@ from mmaction.apis import inference_recognizer, init_recognizer
 from tiny_training import make_config
 
 from mmdualpath.apis.inference import (FrameBuffer, VideoInferencer,
-                                       find_videos, frames_in, prediction_at,
-                                       sliding_windows)
+                                       find_videos, frames_in, prediction_at)
 from mmdualpath.datasets.decoding import open_video
+from mmdualpath.sliding import sliding_windows
 
 
 @pytest.fixture(scope='module')

@@ -8,7 +8,8 @@ from mmaction.apis import init_recognizer
 from tiny_training import make_config
 
 from mmdualpath.apis.inference import VideoInferencer
-from mmdualpath.apis.windows import over_windows, sliding_windows
+from mmdualpath.apis.windows import over_windows
+from mmdualpath.sliding import sliding_windows
 
 LENGTHS = (16, 9, 24, 16, 31)
 

@@ -84,12 +84,22 @@ def test_it_goes_on(tiny):
             for n in ('tiny', 'bare')] == [2, 2]
     with pytest.raises(ValueError, match='another --out'):
         run(tiny, 'tiny', '--dtype', 'bf16')
-    content = json.loads(tiny.read_text())
-    content['depends'] = {'configs/dualpath_vitb_ssv2.py#network': 'another'}
-    tiny.write_text(json.dumps(content))
-    models.CONTESTANTS['ours'] = contestants.Contestant('dualpath_vitb_ssv2')
-    with pytest.raises(ValueError, match='made with depends .*another'):
-        run(tiny, 'ours')
+
+
+def test_what_has_changed_is_measured_anew(tmp_path):
+    path, uses = tmp_path / 'r.json', dict(one=['x'], two=['y'], three=[])
+    origin = dict(commit='a', date='1', machine={}, depends=dict(x='1', y='1'))
+    first = results.Results(path, {}, origin, uses)
+    for name in uses:
+        first.samples(name, 'latency').append(1.)
+    first.save()
+    same = results.Results(path, {}, dict(origin, commit='b'), uses).content
+    assert same == json.loads(path.read_text())
+    now = dict(origin, commit='b', date='2', depends=dict(x='2'))
+    content = results.Results(path, {}, now, uses).content
+    assert set(content['contestants']) == {'two', 'three'}
+    assert content['depends'] == dict(x='2', y='1')
+    assert (content['commit'], content['date']) == ('a, b', '2')
 
 
 def test_one_that_fails_stops_no_other(tiny):

@@ -203,7 +203,10 @@ def main(args: argparse.Namespace) -> str:
         provenance(f'python tools/benchmark.py {shlex.join(sys.argv[1:])}',
                    sorted({d
                            for n in names
-                           for d in CONTESTANTS[n].depends}), args.device))
+                           for d in CONTESTANTS[n].depends}), args.device), {
+                               n: contestant.depends
+                               for n, contestant in CONTESTANTS.items()
+                           })
     take_turns(results, names, args.measures, args.rounds, args.repeats, batch,
                args.max_batch)
     results.save()

@@ -3,7 +3,7 @@ import json
 import statistics
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from mmdualpath.fileio import whole_file
 
@@ -19,31 +19,50 @@ class Results:
         path: Its path.
         settings: How is measured; None reads a file that is there.
         origin: Where the figures come from.
+        uses: What the figures of each contestant depend on. Those that
+            depend on something that has changed since are forgotten.
 
     Raises:
-        ValueError: If the file is of other settings, of another machine or
-            of something that has changed since, so that samples are not
-            comparable.
+        ValueError: If the file is of other settings or of another machine, so
+            that samples are not comparable.
     """
 
     def __init__(self,
                  path: Path,
                  settings: Optional[Dict[str, Any]] = None,
-                 origin: Optional[Dict[str, Any]] = None) -> None:
+                 origin: Optional[Dict[str, Any]] = None,
+                 uses: Mapping[str, Sequence[str]] = {}) -> None:
         self.path = path
         now = dict(origin or {}, settings=settings, contestants={})
         self.content = now
         if settings is None or path.is_file():
             self.content = json.loads(path.read_text())
         if settings is not None:
-            before = self.content['depends']
-            now['depends'] = {**before, **now['depends']}  # others may join
-            self.content['depends'] = {**now['depends'], **before}
-            for key in ('settings', 'machine', 'depends'):
+            for key in ('settings', 'machine'):
                 if self.content[key] != now[key]:
                     raise ValueError(
                         f'{path} was made with {key} {self.content[key]}, now '
                         f'it is {now[key]}: give another --out.')
+            self._forget_changed(now, uses)
+
+    def _forget_changed(self, now: Dict[str, Any],
+                        uses: Mapping[str, Sequence[str]]) -> None:
+        """Leave what is measured anew; others may have joined, too."""
+        before = self.content['depends']
+        changed = {
+            name
+            for name, value in now['depends'].items()
+            if before.get(name, value) != value
+        }
+        self.content['depends'] = {**before, **now['depends']}
+        known = self.content['contestants']
+        gone = [n for n in known if changed.intersection(uses.get(n, ()))]
+        for name in gone:
+            del known[name]
+        if gone:
+            commits = (self.content['commit'], now['commit'])
+            self.content.update(
+                commit=', '.join(dict.fromkeys(commits)), date=now['date'])
 
     def of(self, name: str) -> Dict[str, Any]:
         """Everything known of a contestant."""

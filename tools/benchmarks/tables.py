@@ -159,6 +159,17 @@ def stream_table(content: Dict[str, Any]) -> str:
     return as_table(rows)
 
 
+def rows_table(content: Dict[str, Any]) -> str:
+    """The table of a file that holds its rows by name."""
+    columns = list(
+        dict.fromkeys(k for r in content['rows'].values() for k in r))
+    rows = [['', *columns], ['---'] * (len(columns) + 1)]
+    for name, row in content['rows'].items():
+        rows.append(
+            [name, *(f'{row[c]:.3g}' if c in row else '-' for c in columns)])
+    return as_table(rows)
+
+
 def as_table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as markdown."""
     return ''.join(f'| {" | ".join(row)} |\n' for row in rows)
@@ -173,6 +184,8 @@ def table(path: Path) -> str:
         return described(content, predict_table(content))
     if 'hops' in content:
         return described(content, stream_table(content))
+    if 'rows' in content:
+        return described(content, rows_table(content))
     if 'seeds' in content:
         return described(content, seeds_table(content))
     return markdown(Results(path))

@@ -70,5 +70,5 @@ class TemporalAdaptation(Adapter):
         if self.adapter_in is not None:
             tracks = tracks + self.adapter_in(tracks)
         y = self.adapter(self.site.attn(tracks))
-        y = y.unflatten(0, (len(clips), -1)).transpose(1, 2).flatten(0, 1)
+        y = y.unflatten(0, (clips.shape[0], -1)).transpose(1, 2).flatten(0, 1)
         return self.base(x + self.drop_path(y), *args, **kwargs)

@@ -109,7 +109,7 @@ class _FixedPositions(Adapter):
         return self.site.stem.pack(self._add(tokens, size), out)
 
     def _add(self, tokens: Tensor, size: Tuple[int, int]) -> Tensor:
-        if len(tokens) % self.images_per_clip:
+        if tokens.shape[0] % self.images_per_clip:
             raise ValueError(
                 f'A batch of {len(tokens)} framesets is no multiple of '
                 f'num_framesets={self.images_per_clip}, the framesets a clip '

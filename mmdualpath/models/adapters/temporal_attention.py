@@ -60,7 +60,7 @@ class TemporalAttention(Adapter):
         y = as_clips(self.norm(x[:, extra:]), self.images_per_clip)
         tracks = y.transpose(1, 2).flatten(0, 1)  # B*N, T, C
         tracks, _ = self.attn(tracks, tracks, tracks, need_weights=False)
-        y = tracks.unflatten(0, (len(y), -1)).transpose(1, 2).flatten(0, 1)
+        y = tracks.unflatten(0, (y.shape[0], -1)).transpose(1, 2).flatten(0, 1)
         y = nn.functional.pad(self.fc(y), (0, 0, extra, 0))
         return self.base(x + y, *args, **kwargs)
 

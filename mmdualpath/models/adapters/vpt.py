@@ -83,7 +83,8 @@ class VPT(Adapter):
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
         """``(B*T, N, C) -> same``; between shallow blocks, N + K tokens."""
         if self.prompts is not None:
-            e = self.dropout(self.prompts).to(x.dtype).expand(len(x), -1, -1)
+            e = self.dropout(self.prompts).to(x.dtype)
+            e = e.expand(x.shape[0], -1, -1)
             x = torch.cat((e, x), 1)
         x = self.base(x, *args, **kwargs)
         return x[:, self.added_tokens:] if self.drops else x

@@ -107,7 +107,7 @@ class LocalAttention(nn.Module):
         q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).permute(
             2, 0, 3, 1, 4)
         y = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=self.mask(len(x), shape, x.device))
+            q, k, v, attn_mask=self.mask(x.shape[0], shape, x.device))
         y = from_windows(
             y.transpose(1, 2).flatten(2), self.window, maps.shape[2:])
         y = y[(..., *(slice(s) for s in shape))]

@@ -271,7 +271,7 @@ def _patches(images: Tensor, size: int) -> Tuple[Tensor, Dict[str, Tensor]]:
     """
     x = images.unflatten(3, (-1, size)).unflatten(2, (-1, size))
     x = x.permute(0, 2, 4, 3, 5, 1)  # N, h, w, size, size, 3
-    shapes = x.new_tensor([x.shape[1:3]], dtype=int).expand(len(x), -1)
+    shapes = x.new_tensor([x.shape[1:3]], dtype=int).expand(x.shape[0], -1)
     x = x.flatten(3).flatten(1, 2)
     return x, dict(
         spatial_shapes=shapes,

@@ -176,5 +176,5 @@ class AttentivePoolingHead(FrameHead):
     def pool(self, x: Tensor) -> Tensor:
         """``(B*M, T, N, C) -> (B*M, C)``."""
         x = x.flatten(1, 2)
-        query = self.query.expand(len(x), 1, -1)
+        query = self.query.expand(x.shape[0], 1, -1)
         return self.attn(query, x, x, need_weights=False)[0].squeeze(1)
