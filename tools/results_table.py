@@ -191,22 +191,32 @@ def readme(folder: Path) -> str:
     return before + START + table + END + after
 
 
-def points(table: str) -> str:
-    """The rows of a table of DualPath for tools/plot_tradeoff.py."""
+def points(data: str) -> str:
+    """Rows of a data set for tools/plot_tradeoff.py.
+
+    Those of DualPath's table, and of the tables of models that others publish;
+    where one prints no trainable parameters, those of the config.
+    """
     found = [
-        r for r in rows()
-        if (r['paper'], r['table']) == ('DualPath', table) and 'gflops' in r
+        r for r in rows() if 'gflops' in r and
+        ((r['paper'], r['table']) == ('DualPath', POINTS[data]) or
+         r['table'] == 'Models' and r.get('config', '').endswith(f'_{data}'))
     ]
+    for r in found:
+        if r['table'] == 'Models':
+            r['row'] = f'{r["paper"]} {r["row"].split(",")[0]}'
     often = Counter(r['row'] for r in found)
     lines = []
     for r in found:
         frames = r['views'].split('x')[0]
         name = r['row'] + (f', {frames} f' if often[r['row']] > 1 else '')
+        trainable = int(r['trainable']) * 10**6 if 'trainable' in r else \
+            counted(configs()[r['config']])['trainable']
         lines.append('  ' + json.dumps(
             dict(
                 name=name,
                 source='paper',
-                trainable=int(r['trainable']) * 10**6,
+                trainable=trainable,
                 macs=int(r['gflops']) * 10**9,
                 accuracy=float(r['top1']))))
     return '[\n' + ',\n'.join(lines) + '\n]\n'
@@ -217,6 +227,6 @@ def pages() -> Dict[Path, str]:
     written = {ROOT / 'docs/results.md': results()}
     for path in sorted(CONFIGS.rglob('README.md')):
         written[path] = readme(path.parent)
-    for data, table in POINTS.items():
-        written[ROOT / f'docs/tradeoff/{data}.json'] = points(table)
+    for data in POINTS:
+        written[ROOT / f'docs/tradeoff/{data}.json'] = points(data)
     return written
