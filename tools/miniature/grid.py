@@ -17,6 +17,7 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 TASKS = dict(motion=8, appearance=10, both=16)  # classes of each
 BACKBONES = {  # a config of its pretraining, a folder of images, width
     'vit-micro': ('pretrain_vit-micro_digits', 'images', 48),
+    'vit-rotary-micro': ('pretrain_vit-rotary-micro_digits', 'images', 48),
     'swin-micro': ('pretrain_swin-micro_digits', 'images-and-photos', 96)
 }
 
@@ -93,7 +94,11 @@ def symmetric(number: int, length: int = 16) -> List[int]:
     return first + middle + [length - 1 - i for i in reversed(first)]
 
 
-ADAPTERS = {'vit-micro': ('attn', 'mlp'), 'swin-micro': ('window_attn', 'mlp')}
+ADAPTERS = {
+    'vit-micro': ('attn', 'mlp'),
+    'vit-rotary-micro': ('attn', 'mlp'),
+    'swin-micro': ('window_attn', 'mlp')
+}
 CODES = {'3-D': 'FramesetPositions', 'frame number': 'FrameIndexPositions'}
 EMBEDDINGS = ('none', 'frozen', 'trained', 'fresh')
 Amplitude = Union[float, str]
@@ -350,6 +355,12 @@ def tables() -> Dict[str, Table]:
             for embedding in EMBEDDINGS
             for code in ('3-D', 'frame number', 'no code')
         },
+        'rotary': {
+            f'{code}, {embedding}':
+            temporal(code, embedding=embedding, backbone='vit-rotary-micro')
+            for embedding in EMBEDDINGS
+            for code in ('3-D', 'frame number', 'no code')
+        },
         'literal': {
             'as it is':
             temporal(skip=False),
@@ -592,6 +603,8 @@ REDUCED = Grid(
              'no code, trained, skip', 'frame number, trained, skip',
              'frame number, fresh, skip')),
         'frozen features': (1, ()),
+        'rotary': (1, ('3-D, none', 'frame number, none', 'no code, none',
+                       'no code, trained')),
         'appearance': (1, ('DualPath', 'AdaptFormer')),
         'literal': (1, ('non-zero start, amplitude 1', )),
         'paths': (1, ('spatial alone', )),

@@ -34,8 +34,9 @@ DEPENDS = ('tools/data/render_digits.py',
            *(f'configs/miniature/{config}.py'
              for config, *_ in BACKBONES.values()),
            *(f'configs/miniature/{name}_digits.py#model'
-             for name in ('dualpath_vit-micro', 'dualpath_swin-micro',
-                          'frames_vit-micro', 'features_vit-micro')),
+             for name in ('dualpath_vit-micro', 'dualpath_vit-rotary-micro',
+                          'dualpath_swin-micro', 'frames_vit-micro',
+                          'features_vit-micro')),
            'configs/_base_/schedules/convergence.py')
 CLAIM = (('skip', 'match, skip', '1, skip'), ('literal', 'match, literal',
                                               '1, literal'))
