@@ -1,5 +1,7 @@
 """The benchmark measures what it says, keeps it and goes on with it."""
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import helpers
@@ -100,6 +102,35 @@ def test_what_has_changed_is_measured_anew(tmp_path):
     assert set(content['contestants']) == {'two', 'three'}
     assert content['depends'] == dict(x='2', y='1')
     assert (content['commit'], content['date']) == ('a, b', '2')
+
+
+def test_memory_is_kept(tiny):
+    """What a tensor leaves is taken again without the system."""
+    code = '''
+import resource, sys, torch
+sys.path.insert(0, 'tools')
+from benchmarks.models import keep_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.zeros(2**24).add_(1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+given = faults()
+keep_memory()
+faults()
+print(given, faults())
+'''
+    given, kept = map(
+        int,
+        subprocess.run([sys.executable, '-W', 'ignore', '-c', code],
+                       cwd=helpers.ROOT,
+                       capture_output=True,
+                       text=True,
+                       check=True).stdout.split())
+    assert kept < 100 < given
+    run(tiny, 'tiny', '--rounds', '1')
+    with pytest.raises(ValueError, match='another --out'):
+        run(tiny, 'tiny', '--rounds', '1', '--keep-memory')
 
 
 def test_one_that_fails_stops_no_other(tiny):

@@ -8,6 +8,7 @@ same command again to go on where it stopped. A table is written beside it.
 Weights are random; no file of weights is read.
 """
 import argparse
+import ctypes
 import shlex
 import sys
 import time
@@ -37,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', choices=MATMUL_SIZE, default='cpu')
     parser.add_argument('--dtype', choices=DTYPES, default='fp32')
     parser.add_argument('--mode', choices=MODES, default='eager')
+    parser.add_argument(
+        '--keep-memory',
+        action='store_true',
+        help='do not give memory back to the system between layers (glibc)')
     parser.add_argument(
         '--clock',
         choices=CLOCKS,
@@ -177,6 +182,20 @@ def _turn(results: Results, name: str, entry: Entry, measures: Sequence[str],
         taken.extend(seconds(run, device, clock) for _ in range(due))
 
 
+def keep_memory() -> None:
+    """Let glibc keep what tensors leave, whatever their size.
+
+    Raises:
+        ValueError: If the C library is another one.
+    """
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    if mallopt is None:
+        raise ValueError('--keep-memory: this C library has no mallopt.')
+    most = 2**31 - 1
+    for option, value in ((-4, 0), (-1, most), (-2, 2**29)):
+        mallopt(option, value)  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
+
+
 def main(args: argparse.Namespace) -> str:
     """Measure, and give the table."""
     unknown = set(args.contestants) - set(CONTESTANTS)
@@ -192,6 +211,8 @@ def main(args: argparse.Namespace) -> str:
         raise ValueError('--clock cpu: the work of a GPU is not in it.')
     if args.clock == 'cpu':
         torch.set_num_threads(1)
+    if args.keep_memory:
+        keep_memory()
     names = args.contestants or list(CONTESTANTS)
     results = Results(
         args.out,
@@ -199,7 +220,8 @@ def main(args: argparse.Namespace) -> str:
             device=args.device,
             dtype=args.dtype,
             mode=args.mode,
-            clock=args.clock),
+            clock=args.clock,
+            **(dict(memory='kept') if args.keep_memory else {})),
         provenance(f'python tools/benchmark.py {shlex.join(sys.argv[1:])}',
                    sorted({d
                            for n in names
