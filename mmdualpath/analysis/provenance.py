@@ -176,9 +176,20 @@ def network(cfg: Config) -> List[Any]:
                      [[key, list(p.shape), p.requires_grad]
                       for key, p in module.named_parameters(recurse=False)])
         if kind.forward.__module__.startswith('mmdualpath.'):
-            forwards[kind.__name__] = code_of(
-                ast.parse(dedent(inspect.getsource(kind.forward))))
+            forwards[kind.__name__] = code_of(_Lengths().visit(
+                ast.parse(dedent(inspect.getsource(kind.forward)))))
     return [parts, forwards]
+
+
+class _Lengths(ast.NodeTransformer):
+    """``x.shape[0]`` is ``len(x)``, of whatever it is traced from."""
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        if ast.unparse(node).endswith('.shape[0]'):
+            name = ast.Name('len', ast.Load())
+            return ast.Call(name, [node.value.value], [])
+        return node
 
 
 def stale(content: Mapping[str, Any]) -> List[str]:

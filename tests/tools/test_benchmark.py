@@ -88,18 +88,20 @@ def test_it_goes_on(tiny):
         run(tiny, 'tiny', '--dtype', 'bf16')
 
 
-def test_what_has_changed_is_measured_anew(tmp_path):
+@pytest.mark.parametrize('measure, left', [('memory', {'two', 'three'}),
+                                           ('latency', set())])
+def test_what_has_changed_is_measured_anew(tmp_path, measure, left):
     path, uses = tmp_path / 'r.json', dict(one=['x'], two=['y'], three=[])
     origin = dict(commit='a', date='1', machine={}, depends=dict(x='1', y='1'))
     first = results.Results(path, {}, origin, uses)
     for name in uses:
-        first.samples(name, 'latency').append(1.)
+        first.samples(name, measure).append(1.)
     first.save()
     same = results.Results(path, {}, dict(origin, commit='b'), uses).content
     assert same == json.loads(path.read_text())
     now = dict(origin, commit='b', date='2', depends=dict(x='2'))
     content = results.Results(path, {}, now, uses).content
-    assert set(content['contestants']) == {'two', 'three'}
+    assert set(content['contestants']) == left
     assert content['depends'] == dict(x='2', y='1')
     assert (content['commit'], content['date']) == ('a, b', '2')
 

@@ -270,3 +270,13 @@ def test_the_commit_is_dirty_if_code_is(tmp_path, monkeypatch):
     assert provenance.commit() == head
     (tmp_path / 'code.py').write_text('2\n')
     assert provenance.commit() == f'{head}-dirty'
+
+
+def test_a_length_is_a_length():
+    """However it is written, it is the same computation."""
+
+    def code(text):
+        return provenance.code_of(provenance._Lengths().visit(ast.parse(text)))
+
+    assert code('x.shape[0] + y.a.shape[0]') == code('len(x) + len(y.a)')
+    assert code('x.shape[1]') != code('len(x)')

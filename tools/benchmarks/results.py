@@ -20,7 +20,8 @@ class Results:
         settings: How is measured; None reads a file that is there.
         origin: Where the figures come from.
         uses: What the figures of each contestant depend on. Those that
-            depend on something that has changed since are forgotten.
+            depend on something that has changed since are forgotten, and
+            with a time all: it is compared with others of the same turn.
 
     Raises:
         ValueError: If the file is of other settings or of another machine, so
@@ -57,6 +58,8 @@ class Results:
         self.content['depends'] = {**before, **now['depends']}
         known = self.content['contestants']
         gone = [n for n in known if changed.intersection(uses.get(n, ()))]
+        if any(set(known[n]['samples']) - {'memory'} for n in gone):
+            gone = list(known)
         for name in gone:
             del known[name]
         if gone:
