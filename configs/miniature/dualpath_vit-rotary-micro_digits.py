@@ -7,5 +7,4 @@ checkpoint = 'work_dirs/pretrain_vit-rotary-micro_digits/iter_3000.pth'
 model = dict(
     backbone=dict(
         backbone=dict(
-            type='mmpretrain.ViTEVA02',
-            init_cfg=dict(checkpoint=checkpoint))))
+            type='mmpretrain.ViTEVA02', init_cfg=dict(checkpoint=checkpoint))))
