@@ -192,7 +192,9 @@ def assert_frames_agree(cfg, model):
         sampling, = (s for s in pipeline if 'clip_len' in s)
         layout, = (s for s in pipeline if s.type == 'FormatShape')
         frames.add(sampling.clip_len)
-        assert layout.input_format == 'NCHW'
+        # a video backbone takes the clip, an image one its frames
+        video = cfg.model.type == 'Recognizer3D'
+        assert layout.input_format == ('NCTHW' if video else 'NCHW')
     assert len(frames) == 1
 
 
