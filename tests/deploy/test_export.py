@@ -30,23 +30,35 @@ def dualpath(name: str):
     return model, (frames, 64, 64)
 
 
-def one_view(method: str, backbone: str):
-    row = METHODS[method]
+def of_frames(backbone: dict, head: str, **options):
     return MODELS.build(
         dict(
             type='Recognizer2D',
             data_preprocessor=dict(
                 type='ActionDataPreprocessor', **NORMALISED),
-            backbone=dict(
-                type='AdaptedBackbone',
-                backbone=frozen(backbone),
-                adapters=row.adapters),
+            backbone=backbone,
             cls_head=dict(
-                type=row.head,
+                type=head,
                 num_classes=5,
                 in_channels=48,
                 num_frames=T,
-                topk=1))), FRAMES
+                topk=1,
+                **options))), FRAMES
+
+
+def one_view(method: str, backbone: str):
+    row = METHODS[method]
+    return of_frames(
+        dict(
+            type='AdaptedBackbone',
+            backbone=frozen(backbone),
+            adapters=row.adapters), row.head)
+
+
+def frozen_features(head: str, reads: dict, **options):
+    return of_frames(
+        dict(type='FrozenFeatures', backbone=frozen('clip'), **reads), head,
+        **options)
 
 
 def of_clips(backbone: dict, head: str, frames=(4, 32, 32), **more):
@@ -71,6 +83,22 @@ CASES = dict(
     vpt=lambda: one_view('vpt', 'vit'),
     aim=lambda: one_view('aim', 'clip'),
     zeroi2v=lambda: one_view('zeroi2v', 'clip'),
+    linear_probe=lambda: frozen_features(
+        'FrameMeanHead', dict(tokens='class_token', final_norm=True)),
+    attentive_probe=lambda: frozen_features(
+        'AttentiveProbe', dict(final_norm=True), depth=2, num_heads=4),
+    evl=lambda: frozen_features(
+        'EVLDecoder',
+        dict(blocks=[-2, -1], queries_keys=True),
+        num_layers=2,
+        grid=4),
+    side4video=lambda: frozen_features(
+        'SideNetwork',
+        dict(blocks=[0, 1, 2], images=True),
+        dims=16,
+        num_blocks=3,
+        patch_size=8,
+        grid=4),
     patt=lambda: of_clips(
         dict(
             type='AdaptedBackbone', backbone=SWIN3D, adapters=[VPETL['patt']]),
@@ -98,8 +126,10 @@ def test_scores_are_those_of_the_model(name, tmp_path):
     model, frames = CASES[name]()
     model.init_weights()
     stir(model)
-    for weight in model.cls_head.parameters():  # scores that tell clips apart
-        weight.data *= 10 if weight.dim() > 1 else 1
+    # Scores that tell clips apart; blocks in a row would multiply it.
+    for key, weight in model.cls_head.named_parameters():
+        if weight.dim() > 1 and not key.startswith('blocks.'):
+            weight.data *= 10
     network = export.Deployable(model)
     program = export.trace(network, frames)
     metadata = dict(frames=frames, steps=[], labels=None, classes=5)
@@ -171,6 +201,12 @@ def test_a_step_that_there_is_not_is_refused(tmp_path):
         tmp_path, test_dataloader=[dict(type='RandomCrop', size=32)])
     with pytest.raises(ValueError, match='RandomCrop'):
         export.describe(inferencer)
+
+
+def test_features_in_files_are_refused_by_name(tmp_path):
+    model, frames = frozen_features('FrameMeanHead', dict(cache=str(tmp_path)))
+    with pytest.raises(ValueError, match='FrozenFeatures cannot be .*cache='):
+        export.trace(export.Deployable(model), frames)
 
 
 def test_what_cannot_be_traced_is_refused_by_name():

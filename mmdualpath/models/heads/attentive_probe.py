@@ -93,7 +93,7 @@ class AttentiveProbe(FrameHead):
         x = x.flatten(1, 2)
         for block in self.blocks:
             x = block(x)
-        query = self.query.repeat(len(x), 1, 1)
+        query = self.query.repeat(x.shape[0], 1, 1)
         q, k, v = (
             t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
             for t in (self.q(query), *self.kv(self.norm1(x)).chunk(2, -1)))

@@ -195,7 +195,7 @@ class EVLDecoder(BaseHead):
         patches = self.grid**2
         if x.patches().shape[1] != patches \
                 or x.queries[0].shape[2] < patches \
-                or len(x.queries[0]) != len(x.tokens[0]):
+                or x.queries[0].shape[0] != x.tokens[0].shape[0]:
             raise ValueError(
                 f'EVLDecoder with grid={self.grid} reads {patches} patches of '
                 'an image that all attend to each other, given '
@@ -208,6 +208,6 @@ class EVLDecoder(BaseHead):
             q, k = (
                 as_clips(t[:, :, -patches:], self.num_frames) for t in (q, k))
             if out is None:
-                out = self.query.repeat(len(f), 1, 1)
+                out = self.query.repeat(f.shape[0], 1, 1)
             out = layer(out, f, q, k)
         return self.fc(self.dropout(self.norm(out.squeeze(1))))

@@ -95,7 +95,7 @@ class SideBlock(nn.Module):
         tokens = self.norm2(
             torch.cat((c[:, :, None], tokens), 2).flatten(0, 1))
         y = self.attn(tokens[:, 1:], tokens, tokens, need_weights=False)[0]
-        y = y.unflatten(0, (len(u), -1)).permute(0, 3, 1, 2)
+        y = y.unflatten(0, (u.shape[0], -1)).permute(0, 3, 1, 2)
         u = u + y.unflatten(-1, size[1:])
         y = self.mlp(self.norm3(u).movedim(1, -1))
         return u + y.movedim(-1, 1)
