@@ -1,0 +1,48 @@
+"""A page in headless Chromium, for tests that look at one."""
+import contextlib
+import os
+import shutil
+from typing import Iterator, List
+
+import pytest
+
+CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason='there is no chromium on this machine')
+OPTIONS = [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update',
+    '--disable-sync'
+]
+
+
+@contextlib.contextmanager
+def opened(address: str, width: int = 1280, height: int = 900) -> Iterator:
+    """A page of Playwright's that has loaded.
+
+    What goes wrong in it, and each file from another host that it asks for,
+    fails the test when it is closed.
+
+    Args:
+        address: ``http://localhost:…`` or ``file://…``.
+        width: Of the window in pixels.
+        height: Of the window in pixels.
+    """
+    from playwright.sync_api import sync_playwright
+    faults: List[str] = []
+    # What the page asks of this machine goes through no proxy.
+    env = {k: v for k, v in os.environ.items() if 'proxy' not in k.lower()}
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=CHROMIUM, args=OPTIONS, env=env)
+        page = browser.new_page(viewport=dict(width=width, height=height))
+        page.on('pageerror', lambda error: faults.append(str(error)))
+        page.on(
+            'request', lambda request: request.url.startswith(
+                ('http://localhost', 'http://127.0.0.1', 'ws://localhost',
+                 'ws://127.0.0.1', 'file:', 'data:', 'blob:')) or faults.
+            append(f'asked for {request.url}'))
+        page.goto(address)
+        yield page
+        browser.close()
+    assert not faults, faults
