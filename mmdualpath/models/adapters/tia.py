@@ -42,6 +42,7 @@ class TIA(Adapter):
         width: Channels of the bottleneck, or None for a quarter of the
             tokens'.
         kernel_size: Tokens of the convolution over time.
+        init: How ``down`` starts, as of :class:`Bottleneck`.
         bottleneck: Further arguments of :class:`Bottleneck`.
 
     Raises:
