@@ -1,4 +1,5 @@
 """A page that says what a trained model is worth, and shows it."""
+import copy
 import datetime
 import shlex
 import tempfile
@@ -202,7 +203,7 @@ class Tester:
 
     def _data(self, order: str) -> Dataset:
         """The data set, its frames in the usual order or another."""
-        cfg = Config(dict(dataset=self.loader.dataset)).dataset
+        cfg = copy.deepcopy(self.loader.dataset)
         for data in _data_sets(cfg) if order else ():
             data['pipeline'] = _reordered(data['pipeline'], order)
         return DATASETS.build(cfg)

@@ -14,14 +14,13 @@ from mmaction.models import BaseRecognizer
 from PIL import Image
 from torch import Tensor
 
-from ..analysis.scores import (Answers, Bin, Estimate, bootstrap, calibration,
-                               wilson)
+from ..analysis.scores import Answers, Estimate, bootstrap, calibration, wilson
 from .pictures import side_by_side, write_video
 from .sheets import drawn_path, path_inputs
 
 TEMPLATE = Path(__file__).with_suffix('.html')
 # More classes than these are a picture of the matrix without numbers.
-MOST_IN_TABLE = 16
+MOST_IN_TABLE = 25
 MOST_PAIRS = 20
 # A loss of this much of the main figure and less is none to speak of.
 NEGLIGIBLE = 0.02
@@ -110,6 +109,7 @@ def render(page: Page) -> str:
         matrix=confusion_table(answers)
         if len(page.names) <= MOST_IN_TABLE else None,
         picture=confusion_picture(answers),
+        cells=confused_cells(answers),
         pairs=confused_pairs(answers, page.names),
         bins=bins,
         error=error,
@@ -119,7 +119,8 @@ def render(page: Page) -> str:
 
 def percent(value: float, digits: int = 1) -> str:
     """A share as per cent; a dash where there is none."""
-    return '–' if np.isnan(value) else f'{100 * value:.{digits}f} %'
+    return '–' if np.isnan(
+        value) else f'{100 * value:.{digits}f}\N{NO-BREAK SPACE}%'
 
 
 def points(value: float) -> str:
@@ -200,6 +201,12 @@ def confusion_picture(answers: Answers) -> str:
         Image.fromarray(image.repeat(factor, 0).repeat(factor, 1)), 'PNG')
 
 
+def confused_cells(answers: Answers) -> str:
+    """The cells of the matrix that are not 0, ``row,column,videos;...``."""
+    counts = answers.confusion()
+    return ';'.join(f'{i},{j},{counts[i, j]}' for i, j in np.argwhere(counts))
+
+
 def confused_pairs(answers: Answers,
                    names: Sequence[str]) -> List[Tuple[str, str, int, float]]:
     """The class, what it is taken for, how often, and which share of it."""
@@ -271,10 +278,10 @@ def verdict(figure: Estimate, losses: Mapping[str, Estimate],
     between = f'95 % interval {points(loss.low)} to {points(loss.high)}'
     if loss.low > 0:
         said = [
-            f'Time matters: with shuffled frames the model loses '
-            f'{points(loss.value)} points ({between}). What is the same for '
-            'any order of the frames, such as a linear probe on the mean of '
-            'frozen features, cannot know what it loses.'
+            'Time matters: with shuffled frames the model loses '
+            f'{points(loss.value)} points ({between}). It uses the order of '
+            'the frames, which a linear probe on the mean of frozen features '
+            'cannot see.'
         ]
     elif loss.high <= NEGLIGIBLE:
         said = [
