@@ -208,6 +208,16 @@ class Tester:
             data['pipeline'] = _reordered(data['pipeline'], order)
         return DATASETS.build(cfg)
 
+    @property
+    def clip_len(self) -> Optional[int]:
+        """Frames of a clip, or of several clips of one frame."""
+        for data in _data_sets(self.loader.dataset):
+            for step in data['pipeline']:
+                if 'clip_len' in step:
+                    return step['clip_len'] if step['clip_len'] > 1 \
+                        else step.get('num_clips', 1)
+        return None
+
     def path(self, number: int) -> str:
         """The file of a video."""
         return self.dataset.get_data_info(int(number))['filename']
@@ -397,7 +407,7 @@ def _mistakes(tester: Tester, tested: Tested, names: Sequence[str],
                 predictions=[(names[k], float(scores[k]),
                               bool(answers.truth[i, k])) for k in shown],
                 video=thumbnail(open_video(path)),
-                sheets=what_is_read(model, inputs)))
+                sheets=what_is_read(model, inputs, tester.clip_len)))
     return found
 
 

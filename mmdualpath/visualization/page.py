@@ -357,12 +357,15 @@ def thumbnail(reader: Any, short: int = 144, most: int = 64) -> str:
 
 def what_is_read(model: BaseRecognizer,
                  inputs: Union[Tensor, Mapping[str, Tensor]],
+                 clip_len: Optional[int] = None,
                  most: int = 16) -> List[Picture]:
     """What a model reads of the first clip of a batch.
 
     Args:
         model: A recognizer.
         inputs: What its data preprocessor puts out.
+        clip_len: Frames of a clip, for a model that reads the frames of all
+            clips and crops beside each other. None takes them all.
         most: Frames that are drawn at most, spread over the clip.
     """
     sheets = []
@@ -370,6 +373,7 @@ def what_is_read(model: BaseRecognizer,
     for path in paths:
         images, grid = drawn_path(model, paths, path)
         if grid is None:
+            images = images[:clip_len]
             total = len(images)
             keep = np.linspace(0, total - 1, min(total, most)).round()
             images = images[keep.astype(int)]
