@@ -15,6 +15,7 @@ from mmengine.config import Config
 from tiny_training import CLIP, make_config, make_runner, write_videos
 
 from mmdualpath.datasets.feature_cache import FeatureCache
+from mmdualpath.datasets.randomness import Draw
 
 tool = load_tool('cache_features.py')
 VIDEOS = 6
@@ -106,7 +107,7 @@ def test_features_are_those_of_the_network_bit_for_bit(place, written):
         assert len(cache) == VIDEOS * views and len(cache.shards()) > 1
         for item in range(len(cache)):
             video, view = divmod(item, views)
-            sample = data[tool.Draw(video, (0, view, video))]
+            sample = data[Draw(video, (0, view, video))]
             batch = model.data_preprocessor(
                 dict(
                     inputs=[sample['inputs']],
@@ -192,7 +193,7 @@ def test_training_reads_features_and_labels_of_one_view(place, written):
     state = runner.model.state_dict()
     model, data = model_and_data(place, 'val')
     model.load_state_dict(state)
-    sample = data[tool.Draw(0, (0, 0, 0))]
+    sample = data[Draw(0, (0, 0, 0))]
     scores = [
         m.predict(
             m.data_preprocessor(
