@@ -121,16 +121,15 @@ def _sizes(looks: Sequence[Look]) -> Tuple[str, str, str]:
                               'd'), f'{sizes[0][0]}{more}')
 
 
-def find_data(
-    source: Path,
-    out: Path,
-    val: Optional[Path] = None,
-    root: Optional[Path] = None,
-    labels: Optional[Path] = None,
-    group: str = 'auto',
-    val_share: float = 0.2,
-    processes: Optional[int] = None,
-    console: Console = Console()) -> Data:
+def find_data(source: Path,
+              out: Path,
+              val: Optional[Path] = None,
+              root: Optional[Path] = None,
+              labels: Optional[Path] = None,
+              group: str = 'auto',
+              val_share: float = 0.2,
+              processes: Optional[int] = None,
+              console: Optional[Console] = None) -> Data:
     """Read a collection, look at each of its videos, and split it.
 
     What was seen stands in ``found.json`` and is not looked at again;

@@ -3,7 +3,7 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 from mmengine.config import Config
@@ -11,12 +11,14 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
+from ...analysis.scores import Answers, Estimate
 from ...datasets.splitting import folds_of
+from ...datasets.transforms.reorder import ORDERS
 from ..caching import write_features
-from . import runs, writing
+from ..report import write_report
+from . import figures, runs, writing
 from .backbones import find_backbone
 from .data import Data, find_data
-from .figures import Metric, Predictions, interval, macro_f1, metrics_of
 from .recipe import Choice, Facts, Machine, choose
 
 STAGES = ('look', 'configs', 'probe', 'adapters')
@@ -157,9 +159,9 @@ class Fitting:
         return max(counts) > UNEQUAL * max(1, min(counts))
 
     @property
-    def metrics(self) -> Dict[str, Metric]:
-        """By name, the one that decides first."""
-        return metrics_of(self.data.several, self.unequal)
+    def metrics(self) -> List[str]:
+        """What counts, the one that decides first."""
+        return figures.metrics_of(self.data.several, self.unequal)
 
     def config(self, name: str) -> Config:
         """One of the folder's configs."""
@@ -237,7 +239,7 @@ class Fitting:
         for name in ('linear', 'order'):
             cfg = self.config(name)
             cfg.model.backbone.cache = str(features)
-            self._train_and_predict(name, cfg)
+            self._trained(name, cfg)
 
     def _choose_balance(self,
                         features: Path) -> Tuple[str, str, Dict[str, float]]:
@@ -255,7 +257,7 @@ class Fitting:
         labels = data.labels(data.train)
         folds = folds_of(labels, [data.groups[i] for i in data.train])
         cfg = self.config('order')
-        figures = {}
+        reached = {}
         for way in WAYS:
             self.console.print(f'Held-out training videos, {way} ...')
             own = cfg.copy()
@@ -268,70 +270,63 @@ class Fitting:
                 runs.trained_on(own, features / 'train', *sides)
                 for sides in folds
             ]
-            figures[way] = macro_f1(
-                Predictions(*(np.concatenate(part) for part in zip(*found))))
-        best = max(WAYS, key=figures.__getitem__)
-        said = ', '.join(f'{way} {figures[way]:.3f}' for way in WAYS)
+            together = Answers(*(np.concatenate(part)
+                                 for part in zip(*((a.scores, a.truth)
+                                                   for a in found))))
+            reached[way] = figures.value_of(together, 'macro-F1')
+        best = max(WAYS, key=reached.__getitem__)
+        said = ', '.join(f'{way} {reached[way]:.3f}' for way in WAYS)
         return best, ('macro-F1 of the probe that reads order, on held-out '
-                      f'thirds of the training videos: {said}'), figures
+                      f'thirds of the training videos: {said}'), reached
 
-    def _train_and_predict(self, name: str, cfg: Config) -> Predictions:
-        """A model's predictions; what is there is not made again."""
-        file = self.out / name / 'predictions.npz'
-        if not file.is_file():
-            self.console.print(f'Training {name} ...')
-            checkpoint = runs.train(cfg)
-            self._predict(file, cfg, checkpoint)
-        found = Predictions(**np.load(file))
-        self._note(name, found)
-        return found
-
-    @staticmethod
-    def _predict(file: Path, cfg: Config, *args: Any) -> None:
-        found = runs.predict(cfg, *args)
-        with runs.whole_file(file) as part:
-            with part.open('wb') as opened:
-                np.savez(opened, **found._asdict())
-
-    def _note(self, name: str, found: Predictions) -> None:
-        figures = {}
-        for metric, compute in self.metrics.items():
-            figures[metric] = dict(
-                value=compute(found), interval=interval(compute, found))
-        self.results.setdefault('models', {})[name] = figures
+    def _answers(self,
+                 file: str,
+                 cfg: Config,
+                 checkpoint: Optional[str],
+                 order: Optional[str] = None) -> Answers:
+        """What a model says of the videos; what is there is read."""
+        path = self.out / f'{file}.npz'
+        if not path.is_file():
+            figures.save(path, runs.predict(cfg, checkpoint, order))
+        answers = figures.read(path)
+        self.results.setdefault('models', {})[file] = {
+            name: figures.estimate(answers, name)._asdict()
+            for name in self.metrics
+        }
         runs.keep(self.file, self.results)
+        return answers
+
+    def _trained(self, name: str, cfg: Config) -> Tuple[str, Answers]:
+        """The checkpoint of a model, trained if need be, and its answers."""
+        self.results.setdefault('trained', {})
+        if name not in self.results['trained']:
+            self.console.print(f'Training {name} ...')
+            self.results['trained'][name] = runs.train(cfg)
+            runs.keep(self.file, self.results)
+        checkpoint = self.results['trained'][name]
+        return checkpoint, self._answers(f'{name}/as shown', cfg, checkpoint)
 
     # ---- adapters --------------------------------------------------------
 
     def adapt(self) -> None:
         """DualPath, with frames as they are and in another order."""
         cfg = self.config('dualpath')
-        work = Path(cfg.work_dir)
-        found = dict(shown=self._train_and_predict('dualpath', cfg))
-        checkpoint = (work / 'last_checkpoint').read_text().strip()
-        self.results['checkpoint'] = checkpoint
-        for order in ('shuffled', 'reversed'):
-            file = work / f'{order}.npz'
-            if not file.is_file():
-                self.console.print(f'Frames {order} ...')
-                self._predict(file, cfg, checkpoint, order)
-            found[order] = Predictions(**np.load(file))
-            self._note(f'dualpath, frames {order}', found[order])
-        name, metric = next(iter(self.metrics.items()))
-        others = {
-            **found, 'linear':
-            Predictions(**np.load(self.out / 'linear/predictions.npz'))
+        checkpoint, shown = self._trained('dualpath', cfg)
+        others = dict(linear=figures.read(self.out / 'linear/as shown.npz'))
+        for order in ORDERS:
+            self.console.print(f'Frames {order} ...')
+            others[order] = self._answers(f'dualpath/{order}', cfg, checkpoint,
+                                          order)
+        name = self.metrics[0]
+        differences = {
+            other: figures.difference(shown, answers, name)
+            for other, answers in others.items()
         }
+        self.results['verdict'] = verdict(differences, name, len(shown))
         self.results['differences'] = {
-            other:
-            dict(
-                metric=name,
-                value=metric(found['shown']) - metric(predictions),
-                interval=interval(metric, found['shown'], predictions))
-            for other, predictions in others.items() if other != 'shown'
+            other: dict(metric=name, **found._asdict())
+            for other, found in differences.items()
         }
-        self.results['verdict'] = verdict(self.results['differences'],
-                                          len(self.data.val))
         runs.keep(self.file, self.results)
 
     # ---- the end -----------------------------------------------------------
@@ -346,19 +341,18 @@ class Fitting:
             table.add_column('model')
             for name in self.metrics:
                 table.add_column(name, justify='right')
-            for name, figures in models.items():
+            for name, reached in models.items():
                 table.add_row(
-                    name,
-                    *('{:.3f} [{:.3f}, {:.3f}]'.format(f['value'],
-                                                       *f['interval'])
-                      for f in figures.values()))
+                    name.replace('/', ', '),
+                    *('{value:.3f} [{low:.3f}, {high:.3f}]'.format(**found)
+                      for found in reached.values()))
             self.console.print(table)
             self.console.print(
                 'In brackets: 95 % intervals, Wilson\'s of accuracies, others '
                 'from drawing the videos anew.')
         for sentence in self.results.get('verdict', ()):
             self.console.print(sentence)
-        checkpoint = self.results.get('checkpoint')
+        checkpoint = self.results.get('trained', {}).get('dualpath')
         if not checkpoint:
             return
         config = self.out / 'dualpath.py'
@@ -381,31 +375,37 @@ class Fitting:
 
     def _report(self, config: Path, checkpoint: str) -> None:
         """The page, once."""
-        try:
-            from ..report import write_report
-        except ImportError:
-            return
         page = self.out / 'report.html'
         if not page.is_file():
-            write_report(config, checkpoint, page)
-        self.console.print(f'Report: {page}')
+            probe = self.results['models']['linear/as shown']
+            name = 'mean average precision' if self.data.several else 'top-1'
+            write_report(
+                config,
+                checkpoint,
+                page,
+                labels=self.out / 'labels.txt',
+                compare={'linear probe': probe[name]['value']})
+        self.console.print(f'Report: {page}', highlight=False)
 
 
-def verdict(differences: Dict[str, Dict[str, Any]], videos: int) -> List[str]:
-    """What differences between predictions mean, in sentences.
+def verdict(differences: Mapping[str, Estimate], metric: str,
+            videos: int) -> List[str]:
+    """What differences between a model's answers and others mean.
 
     Args:
-        differences: Of the trained model to ``shuffled`` and ``reversed``
-            frames and to the ``linear`` probe, in a ``metric``, with
-            ``value`` and ``interval``.
-        videos: How many were predicted.
+        differences: To its answers to ``shuffled`` and ``reversed`` frames,
+            and to those of the ``linear`` probe.
+        metric: What of them differs.
+        videos: How many were answered.
+
+    Returns:
+        Sentences.
     """
 
     def said(name: str) -> str:
-        found = differences[name]
-        return '{:+.3f} {} [{:+.3f}, {:+.3f}]'.format(found['value'],
-                                                      found['metric'],
-                                                      *found['interval'])
+        return '{:+.3f} {} [{:+.3f}, {:+.3f}]'.format(differences[name].value,
+                                                      metric,
+                                                      *differences[name][1:])
 
     if videos < ENOUGH:
         return [
@@ -415,19 +415,17 @@ def verdict(differences: Dict[str, Dict[str, Any]], videos: int) -> List[str]:
             f'ones, adapters {said("linear")} to the linear probe.'
         ]
     time = [
-        f'{said(name)} to {name} ones' for name in ('shuffled', 'reversed')
-        if differences[name]['interval'][0] > 0
+        f'{said(name)} to {name} ones' for name in ORDERS
+        if differences[name].low > 0
     ]
-    sentences = [
+    return [
         'Time matters: frames in their order are worth ' + ' and '.join(time) +
         '.' if time else
         'These videos do not show that time matters: frames in their order '
         f'are worth {said("shuffled")} to shuffled ones and '
-        f'{said("reversed")} to reversed ones.'
-    ]
-    sentences.append(
+        f'{said("reversed")} to reversed ones.',
         f'Adapters are worth {said("linear")} to the linear probe.'
-        if differences['linear']['interval'][0] > 0 else
+        if differences['linear'].low > 0 else
         'A linear probe is enough, as far as these videos tell: adapters are '
-        f'worth {said("linear")} to it. linear.py is its config.')
-    return sentences
+        f'worth {said("linear")} to it. linear.py is its config.'
+    ]

@@ -12,11 +12,12 @@ from mmengine.fileio import load
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
+from ...analysis.pipelines import DECODE
+from ...analysis.scores import Answers
 from ...fileio import whole_file
-from .figures import Predictions
+from .figures import answers_of
 
 NUMBER = itertools.count()
-SAMPLING = ('UniformSample', 'SampleFrames')
 
 
 class BriefRunner(Runner):
@@ -56,13 +57,14 @@ def train(cfg: Config) -> str:
 
 def predict(cfg: Config,
             checkpoint: Optional[str] = None,
-            order: Optional[str] = None) -> Predictions:
+            order: Optional[str] = None) -> Answers:
     """What a model says of the validation videos.
 
     Args:
         cfg: Its config.
         checkpoint: What it was trained to.
-        order: ``shuffled`` or ``reversed`` frames, see ``FrameOrder``.
+        order: ``shuffled`` or ``reversed`` frames, see
+            ``ReorderFrames``.
     """
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
     if order:
@@ -79,11 +81,11 @@ def predict(cfg: Config,
             dict(type='DumpResults', out_file_path=file)
         ]
         runner_of(cfg).val()
-        return Predictions.of(load(file))
+        return answers_of(load(file))
 
 
 def trained_on(cfg: Config, folder: Path, train: Sequence[int],
-               val: Sequence[int]) -> Predictions:
+               val: Sequence[int]) -> Answers:
     """Train a probe on some features of a split and predict others.
 
     Nothing is kept.
@@ -109,26 +111,18 @@ def trained_on(cfg: Config, folder: Path, train: Sequence[int],
         file = str(Path(place, 'predictions.pkl'))
         cfg.val_evaluator = dict(type='DumpResults', out_file_path=file)
         runner_of(cfg).train()
-        return Predictions.of(load(file))
+        return answers_of(load(file))
 
 
 def reordered(pipeline: Sequence[Dict[str, Any]],
               order: str) -> List[Dict[str, Any]]:
-    """A pipeline whose sampled frames come in another order.
-
-    Raises:
-        ValueError: If it samples no frames.
-    """
-    steps = list(pipeline)
-    place = next(
-        (i for i, step in enumerate(steps) if step['type'] in SAMPLING), None)
-    if place is None:
-        raise ValueError('The pipeline samples no frames: there is none of '
-                         f'{", ".join(SAMPLING)}.')
-    return [
-        *steps[:place + 1],
-        dict(type='FrameOrder', order=order), *steps[place + 1:]
-    ]
+    """A pipeline whose frames come in another order once they are decoded."""
+    steps: List[Dict[str, Any]] = []
+    for step in pipeline:
+        steps.append(step)
+        if step['type'] in DECODE:
+            steps.append(dict(type='ReorderFrames', order=order))
+    return steps
 
 
 def keep(path: Path, content: Dict[str, Any]) -> Dict[str, Any]:

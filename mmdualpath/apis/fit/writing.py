@@ -190,7 +190,7 @@ def linear_config(chosen: Choices, backbone: Backbone, cfg: Config,
             mean=list(preprocessor.mean),
             std=list(preprocessor.std),
             format_shape='NCHW'))
-    return f'''# A linear probe on the frozen network, the order of frames left out:
+    return f'''# A linear probe on frozen features, blind to the order of frames:
 # tools/train.py THIS FILE --cfg-options model.backbone.cache=FEATURES
 # {backbone.about}
 _base_ = ['mmdualpath::{backbone.base}', './balance.py',
@@ -296,7 +296,7 @@ def schedule(rate: str,
         accumulate: Batches of a step of the optimizer.
         wrapper: Further options of the optimizer's wrapper.
     """
-    rates = '''# Warm-up in a sixteenth, a constant rate, a last quarter to zero.
+    rates = '''# A sixteenth of warm-up, a constant rate, a quarter to zero.
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=epochs / 16,
         convert_to_iter_based=True),
