@@ -4,7 +4,6 @@ Folders of classes, tables with a header or without, and MMAction2's annotation
 files become one list of videos with the names of their classes.
 """
 import csv
-import os
 import re
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -132,7 +131,8 @@ def _in_list(source: Path, root: Optional[Path]) -> List[Video]:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise ValueError(f'{source} lists no videos.')
-    delimiter = next((d for d in '\t;,' if d in lines[0]), None)
+    found = re.search('\t', lines[0]) or re.search('[;,]', lines[0])
+    delimiter = found[0] if found else None
     rows = list(csv.reader(lines, delimiter=delimiter)) if delimiter \
         else [_annotated(line) for line in lines]
     columns = _header(rows[0])
@@ -162,7 +162,7 @@ def _in_list(source: Path, root: Optional[Path]) -> List[Video]:
     if root is None:
         beside = source.parent / videos[0].path
         root = source.parent if beside.is_file() else Path()
-    return [v._replace(path=os.path.join(root, v.path)) for v in videos]
+    return [v._replace(path=str(Path(root, v.path))) for v in videos]
 
 
 def _annotated(line: str) -> List[str]:

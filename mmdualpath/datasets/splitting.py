@@ -154,11 +154,14 @@ def folds_of(labels: Sequence[Sequence[int]],
     _, StratifiedGroupKFold = _splitters()
     totals = Counter(label for row in labels for label in row)
     flat = [min(row, key=totals.__getitem__) for row in labels]
-    folds = min(folds, len(set(groups)), max(Counter(flat).values()))
+    most = max(Counter(flat).values())
+    if most < 2:  # nothing to stratify by
+        flat, most = [0] * len(flat), len(flat)
+    folds = min(folds, len(set(groups)), most)
     return list(
         _split(
-            StratifiedGroupKFold(
-                max(2, folds), shuffle=True, random_state=seed), flat, groups))
+            StratifiedGroupKFold(folds, shuffle=True, random_state=seed), flat,
+            groups))
 
 
 def _splitters() -> Tuple[type, type]:
