@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import ROOT, load_tool
+from mmaction.registry import DATASETS
 from mmengine.config import Config
 from tiny_training import CLIP, make_config, make_runner, write_videos
 
@@ -368,3 +369,27 @@ def test_without_the_hook_it_is_refused(place, written):
         dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']]))
     with pytest.raises(ValueError, match='CachedFeaturesHook'):
         model.extract_feat(batch['inputs'])
+
+
+def test_folds_of_a_split(written):
+    """Some videos of a cache, with their labels and features."""
+    data = DATASETS.build(
+        dict(
+            type='FeatureDataset',
+            folder=str(written / 'train'),
+            indices=[4, 1]))
+    cache = FeatureCache(written / 'train')
+    for place, video in enumerate((4, 1)):
+        views = [
+            cache.read(video * cache.views + v)[0] for v in range(cache.views)
+        ]
+        sample = data[place]
+        assert any(torch.equal(sample['inputs'], view) for view in views)
+        assert sample['data_samples'].gt_label.item() == video % 2
+        assert data.get_data_info(place)['label'] == video % 2
+    with pytest.raises(ValueError, match=r'indices=\[99\]'):
+        DATASETS.build(
+            dict(
+                type='FeatureDataset',
+                folder=str(written / 'train'),
+                indices=[99]))

@@ -13,7 +13,8 @@ from ...models.weights.reading import RELEASED, read_checkpoint
 from ...options import nearest
 from ..programs import CONFIGS
 
-BASES = '_base_/models/dualpath_'
+BASES = 'models/dualpath_'
+BASE_CONFIGS = CONFIGS / '_base_'
 # The same network as the plain one, trained by another reading of the paper.
 VARIANTS = ('-literal', '-dump')
 ARCHITECTURES = {(768, 12, 12, 3072): 'base', (1024, 24, 16, 4096): 'large'}
@@ -23,7 +24,8 @@ class Backbone(NamedTuple):
     """A frozen network and its shipped base config.
 
     Attributes:
-        base: Name of the base below ``configs``, with DualPath on it.
+        base: Name of the base below ``configs/_base_``, with DualPath
+            on it.
         options: What of the network is otherwise than in the base.
         about: A few words on where that is from.
     """
@@ -34,7 +36,7 @@ class Backbone(NamedTuple):
     @property
     def config(self) -> Config:
         """The model's config with these options."""
-        cfg = Config.fromfile(CONFIGS / f'{self.base}.py')
+        cfg = Config.fromfile(BASE_CONFIGS / f'{self.base}.py')
         cfg.merge_from_dict(copy.deepcopy(dict(model=self.overrides)))
         return cfg
 
@@ -44,7 +46,7 @@ class Backbone(NamedTuple):
         options = dict(self.options)
         if not options:
             return {}
-        cfg = Config.fromfile(CONFIGS / f'{self.base}.py').model
+        cfg = Config.fromfile(BASE_CONFIGS / f'{self.base}.py').model
         changed: Dict[str, Any] = dict(backbone=dict(backbone=options))
         dims = options.get('out_dims', 0)
         if 'out_dims' in options:
@@ -126,7 +128,7 @@ def _found(name: str, options: Dict[str, Any], about: str) -> Backbone:
 @lru_cache(maxsize=1)
 def _bases() -> Dict[str, Config]:
     """Base configs of DualPath by the name of their network."""
-    files = sorted(CONFIGS.glob(f'{BASES}*.py'))
+    files = sorted(BASE_CONFIGS.glob(f'{BASES}*.py'))
     stem = PurePosixPath(BASES).name
     return {
         file.stem[len(stem):]: Config.fromfile(file)

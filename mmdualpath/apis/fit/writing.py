@@ -95,7 +95,7 @@ def data_config(chosen: Choices, source: str, classes: Sequence[str],
                         for split, list_ in (('train', 'train'),
                                              ('val', 'val'), ('test', 'val')))
     return f'''# The videos of {source}, and how they are read.
-_base_ = ['mmdualpath::_base_/datasets/video']
+{bases('datasets/video')}
 
 here = '{{{{ fileDirname }}}}'
 root = {str(root)!r}
@@ -190,12 +190,11 @@ def linear_config(chosen: Choices, backbone: Backbone, cfg: Config,
             mean=list(preprocessor.mean),
             std=list(preprocessor.std),
             format_shape='NCHW'))
-    return f'''# A linear probe on frozen features, blind to the order of frames:
+    return f'''# A linear probe on frozen features, blind to the frames' order:
 # tools/train.py THIS FILE --cfg-options model.backbone.cache=FEATURES
 # {backbone.about}
-_base_ = ['mmdualpath::{backbone.base}', './balance.py',
-    'mmdualpath::_base_/schedules/adamw_cosine',
-    'mmdualpath::_base_/default_runtime']
+{bases(backbone.base, 'schedules/adamw_cosine', 'default_runtime',
+       own="['./balance.py'] + ")}
 
 {assigned(chosen, 'probe_frames')}
 model = {code(model)}
@@ -261,9 +260,8 @@ def dualpath_config(chosen: Choices, backbone: Backbone, cfg: Config,
     return f'''# DualPath: adapters of both paths on the frozen network:
 # python tools/train.py dualpath.py
 # {backbone.about}
-_base_ = ['mmdualpath::{backbone.base}', './balance.py',
-    'mmdualpath::_base_/schedules/adamw_cosine',
-    'mmdualpath::_base_/default_runtime']
+{bases(backbone.base, 'schedules/adamw_cosine', 'default_runtime',
+       own="['./balance.py'] + ")}
 
 {assigned(chosen, 'with_cp')}
 model = {code(model)}
@@ -280,6 +278,18 @@ default_hooks = dict(
 randomness = dict(seed={chosen['seed'].value})
 work_dir = '{{{{ fileDirname }}}}/dualpath'
 '''
+
+
+def bases(*names: str, own: str = '') -> str:
+    """Bases of this package, found by whatever reads the config.
+
+    Args:
+        names: Below ``configs/_base_``.
+        own: Code of a list in front of theirs.
+    """
+    return f'''_base_ = {own}[
+    __import__('mmdualpath').__path__[0] + f'/.mim/configs/_base_/{{name}}.py'
+    for name in {code(list(names))}]'''
 
 
 def schedule(rate: str,
