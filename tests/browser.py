@@ -2,7 +2,7 @@
 import contextlib
 import os
 import shutil
-from typing import Iterator, List
+from typing import Iterator, List, Sequence
 
 import pytest
 
@@ -17,7 +17,10 @@ OPTIONS = [
 
 
 @contextlib.contextmanager
-def opened(address: str, width: int = 1280, height: int = 900) -> Iterator:
+def opened(address: str,
+           width: int = 1280,
+           height: int = 900,
+           options: Sequence[str] = ()) -> Iterator:
     """A page of Playwright's that has loaded.
 
     What goes wrong in it, and each file from another host that it asks for,
@@ -27,6 +30,7 @@ def opened(address: str, width: int = 1280, height: int = 900) -> Iterator:
         address: ``http://localhost:…`` or ``file://…``.
         width: Of the window in pixels.
         height: Of the window in pixels.
+        options: More options of Chromium's, such as those of its fake camera.
     """
     from playwright.sync_api import sync_playwright
     faults: List[str] = []
@@ -34,8 +38,9 @@ def opened(address: str, width: int = 1280, height: int = 900) -> Iterator:
     env = {k: v for k, v in os.environ.items() if 'proxy' not in k.lower()}
     with sync_playwright() as play:
         browser = play.chromium.launch(
-            executable_path=CHROMIUM, args=OPTIONS, env=env)
+            executable_path=CHROMIUM, args=[*OPTIONS, *options], env=env)
         page = browser.new_page(viewport=dict(width=width, height=height))
+        page.set_default_timeout(60000)  # where others work as well
         page.on('pageerror', lambda error: faults.append(str(error)))
         page.on(
             'request', lambda request: request.url.startswith(
