@@ -1,10 +1,24 @@
-"""A page in headless Chromium, for tests that look at one."""
+"""A page in headless Chromium, for tests that look at one.
+
+    python tests/browser.py PICTURE ADDRESS PROGRAM ...
+
+starts a program of Python's that serves a page, with its options, and writes
+a picture of the page once it stays as it is.
+"""
 import contextlib
+import io
 import os
+import runpy
 import shutil
+import socket
+import sys
+import threading
+import time
 from typing import Iterator, List, Sequence
+from urllib.parse import urlparse
 
 import pytest
+from PIL import Image
 
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
 needs_browser = pytest.mark.skipif(
@@ -51,3 +65,31 @@ def opened(address: str,
         yield page
         browser.close()
     assert not faults, faults
+
+
+def main(picture: str, address: str, *program: str) -> None:
+    """Write a picture of a page that a program serves."""
+    sys.argv[:] = program
+    threading.Thread(
+        target=runpy.run_path,
+        args=program[:1],
+        kwargs=dict(run_name='__main__'),
+        daemon=True).start()
+    host, port = urlparse(address).netloc.split(':')
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            socket.create_connection((host, int(port))).close()
+            break
+        time.sleep(1)
+    with opened(address) as page:
+        before = after = b''
+        while not before == after != b'':
+            page.wait_for_timeout(3000)
+            before, after = after, page.screenshot(full_page=True)
+    image = Image.open(io.BytesIO(after))
+    image.quantize(256, dither=Image.Dither.NONE).save(picture, optimize=True)
+    print(f'Wrote {picture}.')
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
