@@ -1,5 +1,5 @@
 """One sheet of attention for a model and a batch."""
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -7,6 +7,8 @@ from mmaction.models import BaseRecognizer
 from PIL import Image
 from torch import Tensor, nn
 
+from ..apis.inference import VideoInferencer
+from ..apis.windows import segment
 from ..framesets import Size
 from ..models.backbones import views_of
 from .attention import attention_maps
@@ -37,6 +39,30 @@ def path_inputs(inputs: Union[Tensor, Mapping[str, Tensor]],
         return path_inputs(
             preprocessor.split(inputs.transpose(2, 3)), preprocessor)
     return dict(frames=inputs[0, :1])
+
+
+@torch.no_grad()
+def read_segment(inferencer: VideoInferencer,
+                 reader: Any,
+                 start: int,
+                 stop: int,
+                 fps: float = 30.) -> Dict[str, Tensor]:
+    """What each path of a model reads of a part of a video.
+
+    Args:
+        inferencer: Has the model and its test pipeline.
+        reader: An open video, as ``VideoInferencer.scores`` takes it.
+        start: First frame.
+        stop: The one after the last.
+        fps: Frames per second.
+
+    Returns:
+        See :func:`path_inputs`.
+    """
+    preprocessor = inferencer.model.data_preprocessor
+    inputs = dict(segment(start, stop, fps), video_reader=reader)
+    batch = next(iter(inferencer.preprocess([inputs])))
+    return path_inputs(preprocessor(batch)['inputs'], preprocessor)
 
 
 def pick_heads(maps: Tensor, heads: Heads, label: str) -> Dict[str, Tensor]:
