@@ -1,9 +1,12 @@
 """Frozen weights divided among processes, over gloo."""
+from types import SimpleNamespace
+
 import engine_runs
 import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
+from mmengine.registry import HOOKS, MODEL_WRAPPERS
 from tiny_training import make_runner
 
 from mmdualpath.models.backbones import views_of
@@ -176,3 +179,13 @@ def test_nothing_frozen(cfg):
     with pytest.raises(ValueError, match='No block has frozen weights'):
         shard_frozen(model, list(views_of(model.backbone).values()), 0, 2,
                      lambda part: part)
+
+
+def test_fsdp_is_refused():
+    """Whichever runner wraps the model in it."""
+    wrapped = MODEL_WRAPPERS.get('MMFullyShardedDataParallel')
+    runner = SimpleNamespace(model=wrapped.__new__(wrapped))
+    hook = HOOKS.build(dict(type='ModelReportHook'))
+    with pytest.raises(
+            ValueError, match='MMFullyShardedDataParallel.*ShardFrozenHook'):
+        hook.before_run(runner)
