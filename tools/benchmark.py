@@ -12,13 +12,15 @@ What they write under docs/ stands in the documentation by tools/tables.py.
     python tools/benchmark.py stream hops --out docs/benchmarks/stream.json
     python tools/benchmark.py deploy --out docs/benchmarks/deploy.json
     python tools/benchmark.py fit imbalance --out docs/benchmarks/fit.json
+    python tools/benchmark.py shards --out docs/benchmarks/shards.json
     python tools/benchmark.py picture docs/benchmarks/cpu.json
 """
 import argparse
 import logging
 from typing import Optional, Sequence
 
-from benchmarks import deploy, fit, models, picture, pipeline, predict, stream
+from benchmarks import (deploy, fit, models, picture, pipeline, predict,
+                        shards, stream)
 
 from mmdualpath.apis.programs import program
 
@@ -29,6 +31,7 @@ PROGRAMS = dict(
     stream=stream,
     deploy=deploy,
     fit=fit,
+    shards=shards,
     picture=picture)
 
 
