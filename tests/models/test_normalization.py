@@ -5,7 +5,6 @@ from mmaction.registry import MODELS
 
 from mmdualpath.models.backbones import CLIPVisionTransformer
 from mmdualpath.models.consistency import check_model
-from mmdualpath.models.weights import load_pretrained
 
 CLIP = dict(CLIPVisionTransformer.normalization)
 IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
@@ -107,23 +106,3 @@ def test_timm_tells_it_of_both_libraries_models(kind, tmp_path):
     check_model(recognizer(backbone, HALF))
     with pytest.raises(ValueError, match='mean=.122.771.*mean=.127.5'):
         check_model(recognizer(backbone, CLIP))
-
-
-def test_open_clips_pooling(tiny_clip, tmp_path):
-    """What its config says of the class token is compared."""
-    import json
-    names = MODELS.build(tiny_clip).state_dict()
-    path = tmp_path / 'open_clip.pth'
-    tensors = {
-        'visual.transformer.resblocks.0.ln_1.weight': torch.zeros(48),
-        'visual.class_embedding': torch.zeros(48),
-        'visual.positional_embedding': names['pos_embed'][0]
-    }
-    torch.save(tensors, path)
-    config = dict(vision_cfg=dict(width=48, head_width=12, pool_type='avg'))
-    (tmp_path / 'open_clip_config.json').write_text(
-        json.dumps(dict(model_cfg=config)))
-    with pytest.raises(
-            ValueError,
-            match=r'pooling \(avg in the file, token in the model\)'):
-        load_pretrained(MODELS.build(tiny_clip), str(path))

@@ -15,6 +15,10 @@ def _nothing(state_dict: StateDict) -> StateDict:
     return state_dict
 
 
+def _never(state_dict: StateDict) -> bool:
+    return False
+
+
 def _unknown(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
     return {}
 
@@ -31,10 +35,12 @@ class Format:
             name without rule is kept, so that nothing is lost unseen.
         finish: Reshapes the renamed tensors.
         facts: What names and shapes do not show but must agree with the
-            model: ``eps`` of the norms, ``act``, ``num_heads`` and
-            ``pooling``, as far as the format, the file or the config beside
-            it tells, each a value or the set of all; ``normalization`` is
-            told to the model.
+            model: ``eps`` of the norms, ``act``, ``num_heads``, ``pooling``
+            and what the model calls its ``facts``, as far as the format, the
+            file or the config beside it tells, each a value or the set of
+            all; ``normalization``, if not None, is told to the model.
+        asks_activation: Whether files that look like this one were trained
+            with several activations, so that something must tell which.
         fresh: Parameters such a file never has, which keep the value the
             constructor gives them.
         optional: Tensors of the file that a model may do without, as its
@@ -47,6 +53,7 @@ class Format:
     rules: Sequence[Rule]
     finish: Callable[[StateDict], StateDict] = _nothing
     facts: Callable[[StateDict, Mapping], Dict[str, Any]] = _unknown
+    asks_activation: Callable[[StateDict], bool] = _never
     fresh: Sequence[str] = ()
     optional: Sequence[str] = (r'proj', r'cls_token', r'ln\d\..*',
                                r'norm\d?\..*')

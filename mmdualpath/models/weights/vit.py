@@ -6,7 +6,7 @@ import re
 from typing import Any, Dict, Mapping
 
 from .base import Format, StateDict, stack_qkv
-from .timm import sidecar_facts
+from .timm import is_clip, pixels, sidecar_model, sizeless_facts
 
 EPS = 1e-6
 
@@ -67,12 +67,13 @@ def _from_google(tensors: StateDict) -> StateDict:
 
 def _timm_facts(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
     # timm's CLIP models, with a pre-norm, have another eps than the rest.
-    eps = 1e-5 if 'norm_pre.weight' in state_dict else EPS
-    told = sidecar_facts(state_dict, config)
-    return {
-        n: v
-        for n, v in dict(dict(eps=eps), **told).items() if n != 'pooling'
-    }
+    facts: Dict[str, Any] = dict(eps=1e-5 if is_clip(state_dict) else EPS)
+    model = sidecar_model(config)
+    if model is not None:
+        facts.update(sizeless_facts(model))
+    elif 'clip_quickgelu' in config.get('architecture', ''):
+        facts['act'] = 'QuickGELU'
+    return dict(facts, normalization=pixels(config.get('pretrained_cfg', {})))
 
 
 def _google_heads(state_dict: StateDict) -> int:
@@ -88,7 +89,8 @@ FORMATS = (
         'patch_embed.proj.weight' in s and s['patch_embed.proj.weight'].dim(
         ) == 4,
         rules=TIMM,
-        facts=_timm_facts),
+        facts=_timm_facts,
+        asks_activation=is_clip),
     Format(
         name='google-vit',
         recognise=lambda s: 'Transformer/encoder_norm/scale' in s,
