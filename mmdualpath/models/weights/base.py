@@ -10,6 +10,9 @@ from torch import Tensor
 StateDict = Dict[str, Tensor]
 Rule = Tuple[str, Optional[str]]
 
+# What most networks read, of pixels from 0 to 255.
+IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+
 
 def _nothing(state_dict: StateDict) -> StateDict:
     return state_dict

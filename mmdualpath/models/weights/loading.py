@@ -141,9 +141,9 @@ def _tell_activation(checkpoint: str, facts: Dict[str, Any], found: Converted,
         raise ValueError(
             f'{checkpoint} is a CLIP model, and nothing beside it tells '
             'whether it was trained with GELU or QuickGELU (OpenAI, '
-            'MetaCLIP). Put the config.json or open_clip_config.json that is published '
-            "with it beside it, or give init_cfg=dict(..., act='GELU') or "
-            "act='QuickGELU'.")
+            'MetaCLIP). Put the config.json or open_clip_config.json that is '
+            "published with it beside it, or give init_cfg=dict(..., "
+            "act='GELU') or act='QuickGELU'.")
 
 
 def _report(backbone: nn.Module, checkpoint: str, found: Converted,
@@ -160,6 +160,9 @@ def _report(backbone: nn.Module, checkpoint: str, found: Converted,
         lines.append(f'Inflated along time: {listed(inflated, 3)}.')
     if unused:
         lines.append(f'Not part of this model: {listed(unused, 4)}.')
+    if getattr(backbone, 'normalization', None) is None:
+        lines.append('Nothing tells with which mean and std their pixels were '
+                     'normalised: those of the data preprocessor are taken.')
     if found.left_out:
         tops = sorted(
             {n.replace('/', '.').split('.')[0]

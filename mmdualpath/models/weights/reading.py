@@ -48,7 +48,8 @@ class Checkpoint(NamedTuple):
 
     Attributes:
         tensors: By name.
-        config: What the config beside a local file says; empty without one.
+        config: What the configs beside a local file say, and as ``cfg`` the
+            text of the one that a run of MMEngine keeps in its file.
     """
     tensors: StateDict
     config: Dict[str, Any]
@@ -83,6 +84,9 @@ def read_checkpoint(checkpoint: str) -> Checkpoint:
             if '://' not in checkpoint and beside.is_file():
                 config.update(json.loads(beside.read_text()))
     tensors = tensors_in(content)
+    meta = content.get('meta')
+    if isinstance(meta, dict) and isinstance(meta.get('cfg'), str):
+        config['cfg'] = meta['cfg']
     if not tensors:
         raise ValueError(f'{checkpoint} holds no tensors; its entries are '
                          f'{", ".join(map(str, list(content)[:8]))}.')

@@ -5,7 +5,7 @@ Target: mmpretrain's ``VisionTransformer``.
 import re
 from typing import Any, Dict, Mapping
 
-from .base import Format, StateDict, stack_qkv
+from .base import IMAGENET, Format, StateDict, stack_qkv
 from .timm import is_clip, pixels, sidecar_model, sizeless_facts
 
 EPS = 1e-6
@@ -73,7 +73,10 @@ def _timm_facts(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
         facts.update(sizeless_facts(model))
     elif 'clip_quickgelu' in config.get('architecture', ''):
         facts['act'] = 'QuickGELU'
-    return dict(facts, normalization=pixels(config.get('pretrained_cfg', {})))
+    told = pixels(config.get('pretrained_cfg', {}))
+    if 'decoder_pos_embed' in state_dict:  # a whole MAE
+        told = told or IMAGENET
+    return dict(facts, normalization=told)
 
 
 def _google_heads(state_dict: StateDict) -> int:

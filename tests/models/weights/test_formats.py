@@ -78,9 +78,14 @@ def features(network, x):
     return out[-1] if isinstance(out, (tuple, list)) else out
 
 
-def agree(cfg, path, wanted, x=IMAGES, fmt=None):
+IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+
+
+def agree(cfg, path, wanted, x=IMAGES, fmt=None, pixels=None):
     frozen = load(cfg, path)
     assert fmt is None or frozen.format == fmt
+    if pixels is not None:
+        assert frozen.module.normalization == pixels
     torch.testing.assert_close(
         features(frozen.module, x), wanted, atol=1e-5, rtol=1e-5)
 
@@ -427,7 +432,12 @@ def test_timm_swin(tmp_path):
     save_file(model.state_dict(), tmp_path / 'a.safetensors')
     with torch.no_grad():
         wanted = model.forward_features(IMAGES).movedim(-1, 1)
-    agree(SWIN, tmp_path / 'a.safetensors', wanted, fmt='timm-swin')
+    agree(
+        SWIN,
+        tmp_path / 'a.safetensors',
+        wanted,
+        fmt='timm-swin',
+        pixels=IMAGENET)
 
 
 def test_official_swin(tmp_path):
@@ -436,7 +446,12 @@ def test_official_swin(tmp_path):
     torch.save(dict(model=state), tmp_path / 'a.pth')
     wanted = references.swin(
         state, IMAGES, depths=(2, 2), heads=(2, 4), window=(4, 4))
-    agree(SWIN, tmp_path / 'a.pth', wanted.movedim(-1, 1), fmt='swin')
+    agree(
+        SWIN,
+        tmp_path / 'a.pth',
+        wanted.movedim(-1, 1),
+        fmt='swin',
+        pixels=IMAGENET)
     # The layout is the authors': timm reads it back into its own.
     back = swin_transformer.checkpoint_filter_fn(state, model)
     assert back.keys() == model.state_dict().keys()
@@ -465,7 +480,7 @@ def test_videomae_finetuned(container, tmp_path):
     torch.save({container: state}, tmp_path / 'a.pth')
     tokens = references.videomae(state, CLIPS, heads=4, depth=2)
     wanted = references.norm(tokens.mean(1), state, 'fc_norm', 1e-6)
-    agree(VIDEOMAE, tmp_path / 'a.pth', wanted, CLIPS, 'videomae')
+    agree(VIDEOMAE, tmp_path / 'a.pth', wanted, CLIPS, 'videomae', IMAGENET)
 
 
 @pytest.mark.parametrize('mean', [False, True])
@@ -484,7 +499,7 @@ def test_videomae_pretrained(mean, tmp_path):
         wanted = references.norm(tokens, state, 'encoder.norm', 1e-6)[:, 0]
     agree(
         dict(VIDEOMAE, use_mean_pooling=mean), tmp_path / 'a.pth', wanted,
-        CLIPS, 'videomae-pretrain')
+        CLIPS, 'videomae-pretrain', IMAGENET)
 
 
 def test_video_swin(tmp_path):
@@ -504,7 +519,8 @@ def test_video_swin(tmp_path):
                     for n, t in state.items()
                 }, 'cls_head.fc_cls.bias': torch.zeros(5)
             }), tmp_path / 'official.pth')
-    agree(VIDEO_SWIN, tmp_path / 'official.pth', wanted, CLIPS, 'video-swin')
+    agree(VIDEO_SWIN, tmp_path / 'official.pth', wanted, CLIPS, 'video-swin',
+          IMAGENET)
     torch.save(
         dict(state_dict={
             f'backbone.{n}': t
