@@ -299,7 +299,7 @@ def _from_hub(name: str) -> Path:
             f'{HUB}{name}: {", ".join(tried)} of {constants.ENDPOINT}/{name} '
             'cannot be fetched. Where there is no network, copy its files '
             'into a folder and give that. '
-            f'({str(error).strip().splitlines()[0]})') from error
+            f'({" ".join(str(error).split())})') from error
     if weights is None:
         raise ValueError(f'{HUB}{name}: the repository has none of '
                          f'{", ".join(WEIGHTS)}.')
