@@ -303,7 +303,8 @@ def timeline(result: dict, rows: int = 5) -> Figure:
     # Windows overlap: each stands for the time around its middle.
     middles = [(w['start'] + w['end']) / 2 for w in windows]
     end = result['frames'] / result['fps']
-    edges = [0.] + [(a + b) / 2 for a, b in zip(middles, middles[1:])] + [end]
+    edges = [windows[0]['start']
+             ] + [(a + b) / 2 for a, b in zip(middles, middles[1:])] + [end]
     scores = np.array([[
         next((p['score'] for p in w['predictions'] if p['label'] == name), 0.)
         for w in windows

@@ -1,5 +1,5 @@
 """One sheet of attention for a model and a batch."""
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -7,6 +7,8 @@ from mmaction.models import BaseRecognizer
 from PIL import Image
 from torch import Tensor, nn
 
+from ..apis.inference import VideoInferencer
+from ..apis.windows import segment
 from ..framesets import Size
 from ..models.backbones import views_of
 from .attention import attention_maps
@@ -37,6 +39,30 @@ def path_inputs(inputs: Union[Tensor, Mapping[str, Tensor]],
         return path_inputs(
             preprocessor.split(inputs.transpose(2, 3)), preprocessor)
     return dict(frames=inputs[0, :1])
+
+
+@torch.no_grad()
+def read_segment(inferencer: VideoInferencer,
+                 reader: Any,
+                 start: int,
+                 stop: int,
+                 fps: float = 30.) -> Dict[str, Tensor]:
+    """What each path of a model reads of a part of a video.
+
+    Args:
+        inferencer: Has the model and its test pipeline.
+        reader: An open video, as ``VideoInferencer.scores`` takes it.
+        start: First frame.
+        stop: The one after the last.
+        fps: Frames per second.
+
+    Returns:
+        See :func:`path_inputs`.
+    """
+    preprocessor = inferencer.model.data_preprocessor
+    inputs = dict(segment(start, stop, fps), video_reader=reader)
+    batch = next(iter(inferencer.preprocess([inputs])))
+    return path_inputs(preprocessor(batch)['inputs'], preprocessor)
 
 
 def pick_heads(maps: Tensor, heads: Heads, label: str) -> Dict[str, Tensor]:
@@ -100,8 +126,8 @@ def _to_frames(maps: Tensor, frames: int) -> Tensor:
     return maps[0, :, tube].transpose(0, 1)
 
 
-def _drawn_path(model: BaseRecognizer, inputs: Mapping[str, Tensor],
-                path: str) -> Tuple[np.ndarray, Optional[Size]]:
+def drawn_path(model: BaseRecognizer, inputs: Mapping[str, Tensor],
+               path: str) -> Tuple[np.ndarray, Optional[Size]]:
     """Images ``(n, H, W, 3)`` that a path reads, and the framesets' grid."""
     views = inputs[path]
     if views.dim() == 5:
@@ -119,7 +145,7 @@ def model_sections(model: BaseRecognizer,
         spatial='spatial path', temporal='temporal path', frames='frames')
     sections = []
     for path, maps in rows.items():
-        images, grid = _drawn_path(model, inputs, path)
+        images, grid = drawn_path(model, inputs, path)
         sections += attention_sections(names[path], images, dict(maps), grid,
                                        max_images)
     return sections
@@ -144,7 +170,7 @@ def attention_frames(model: BaseRecognizer,
         A picture for each frame, in time order.
     """
     path = 'temporal' if 'temporal' in rows else next(iter(rows))
-    images, grid = _drawn_path(model, inputs, path)
+    images, grid = drawn_path(model, inputs, path)
     columns = dict(input=images)
     for label, maps in rows[path].items():
         columns[label] = overlay(images, heat_maps(maps, images.shape[1:3]))

@@ -7,7 +7,6 @@ Official code: https://github.com/HJYao00/Side4Video
 from typing import Any
 
 import torch
-from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from ..features import Features
 from ..layers import Conv3d
 from ..recompute import recompute
 from ..shapes import as_clips, check_channels, heads_of
+from .base import ClipHead
 
 
 def shifted(c: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class SideBlock(nn.Module):
 
 @MODELS.register_module()
 @checked
-class SideNetwork(BaseHead):
+class SideNetwork(ClipHead):
     """A side block for each frozen block, then BN, mean and FC.
 
     It reads ``FrozenFeatures`` of all blocks with ``images=True``.
