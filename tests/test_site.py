@@ -90,8 +90,7 @@ def test_links_that_leave_the_documentation_show_a_file(site):
     name = 'configs/_base_/models/dualpath_vitb.py'
     assert f'href="../{name}/"' in text
     shown = (site / name / 'index.html').read_text()
-    code = re.sub(r'<[^>]+>', '',
-                  re.search(r'<code.*?</code>', shown, re.S)[0])
+    code = re.sub(r'<[^>]+>', '', re.search(r'<pre.*?</pre>', shown, re.S)[0])
     first = (ROOT / name).read_text().splitlines()[0]
     assert first in code
 
