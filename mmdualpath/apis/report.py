@@ -62,6 +62,8 @@ class AdvanceHook(Hook):
 
     Args:
         progress: The bars.
+
+    Attributes:
         what: What is tested.
     """
 

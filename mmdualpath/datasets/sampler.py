@@ -1,7 +1,7 @@
 """Samplers that can begin in the middle of an epoch."""
 from collections import Counter
 from itertools import islice
-from typing import Iterator, List
+from typing import Any, Iterator, List
 
 import torch
 from mmengine.dataset import DefaultSampler
@@ -48,7 +48,7 @@ class BalancedSampler(ResumableSampler):
         kwargs: As ``DefaultSampler``.
     """
 
-    def __init__(self, dataset: Dataset, *args, **kwargs) -> None:
+    def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(dataset, *args, **kwargs)
         labels = [
             labels_of(dataset.get_data_info(i)['label'])

@@ -8,6 +8,8 @@ does, in front of the FC. https://github.com/ShoufaChen/AdaptFormer
 V-PETL, arXiv 2022, averages pairs of neighbouring frames and then the pairs.
 https://github.com/bruceyo/V-PETL
 """
+from typing import Any
+
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -50,7 +52,7 @@ class ClipMeanHead(ClipHead):
                  pool_frames: int = 1,
                  init_cfg: dict = dict(
                      type='TruncNormal', layer='Linear', std=0.02),
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, init_cfg=init_cfg, **kwargs)
         if pool_frames < 1:
             raise ValueError(f'pool_frames={pool_frames}: give a positive '

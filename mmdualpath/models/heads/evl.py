@@ -4,7 +4,7 @@ Paper: Frozen CLIP Models are Efficient Video Learners, ECCV 2022.
 https://arxiv.org/abs/2208.03550
 Written from the paper alone. The MLP has the exact GELU.
 """
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from mmaction.registry import MODELS
@@ -152,7 +152,7 @@ class EVLDecoder(ClipHead):
                  dropout: float = 0.5,
                  with_cp: bool = False,
                  init_cfg: dict = INIT_CFG,
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, init_cfg=init_cfg, **kwargs)
         self.num_frames = num_frames
         self.grid = grid

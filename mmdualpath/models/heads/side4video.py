@@ -4,6 +4,8 @@ Paper: Side4Video: Spatial-Temporal Side Network for Memory-Efficient
 Image-to-Video Transfer Learning, 2023. https://arxiv.org/abs/2311.15769
 Official code: https://github.com/HJYao00/Side4Video
 """
+from typing import Any
+
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -132,7 +134,7 @@ class SideNetwork(ClipHead):
                  grid: int = 14,
                  dropout: float = 0.,
                  with_cp: bool = False,
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, **kwargs)
         self.num_frames = num_frames
         self.grid = grid
