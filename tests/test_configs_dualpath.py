@@ -118,10 +118,14 @@ def test_recipe(name):
     five = data == 'ssv2'  # adapters in a block (Table A1)
     temporal = cfg.model.backbone.get('temporal')
     for adapter in (temporal.adapters if temporal else {}).values():
+        if not adapter.get('enabled', True):
+            continue
         width = 192 if 'dump-192' in name else 128
-        assert (adapter or {}).get('width', width) == width
+        assert adapter.get('width', width) == width
     if temporal:
-        names = [n for n, a in temporal.adapters.items() if a]
+        names = [
+            n for n, a in temporal.adapters.items() if a.get('enabled', True)
+        ]
         expected = ['positions', 'attn_in', 'attn_out', 'mlp']
         assert names == [n for n in expected if n != 'attn_in' or five]
         skips = {temporal.adapters[n].skip for n in names[1:]}

@@ -126,8 +126,8 @@ def _to_frames(maps: Tensor, frames: int) -> Tensor:
     return maps[0, :, tube].transpose(0, 1)
 
 
-def _drawn_path(model: BaseRecognizer, inputs: Mapping[str, Tensor],
-                path: str) -> Tuple[np.ndarray, Optional[Size]]:
+def drawn_path(model: BaseRecognizer, inputs: Mapping[str, Tensor],
+               path: str) -> Tuple[np.ndarray, Optional[Size]]:
     """Images ``(n, H, W, 3)`` that a path reads, and the framesets' grid."""
     views = inputs[path]
     if views.dim() == 5:
@@ -145,7 +145,7 @@ def model_sections(model: BaseRecognizer,
         spatial='spatial path', temporal='temporal path', frames='frames')
     sections = []
     for path, maps in rows.items():
-        images, grid = _drawn_path(model, inputs, path)
+        images, grid = drawn_path(model, inputs, path)
         sections += attention_sections(names[path], images, dict(maps), grid,
                                        max_images)
     return sections
@@ -170,7 +170,7 @@ def attention_frames(model: BaseRecognizer,
         A picture for each frame, in time order.
     """
     path = 'temporal' if 'temporal' in rows else next(iter(rows))
-    images, grid = _drawn_path(model, inputs, path)
+    images, grid = drawn_path(model, inputs, path)
     columns = dict(input=images)
     for label, maps in rows[path].items():
         columns[label] = overlay(images, heat_maps(maps, images.shape[1:3]))

@@ -219,7 +219,7 @@ POSITIONS = 'model.backbone.temporal.adapters.positions'
         'model.backbone.spatial.adapters.mlp.width': 64
     }, False),
     ({
-        'model.backbone.spatial.adapters.mlp': None
+        'model.backbone.spatial.adapters.mlp.enabled': False
     }, False),
     ({
         'model.backbone.temporal.trainable': ['cls_token', 'ln1.*']

@@ -123,7 +123,7 @@ CONTESTANTS: Dict[str, Contestant] = {
     Contestant(
         'zeroi2v_vitb_k400',
         options={
-            f'model.backbone.adapters.{name}': None
+            f'model.backbone.adapters.{name}.enabled': False
             for name in ('attn_in', 'attn_out', 'mlp_in', 'mlp_out')
         }),
     'TIA B/16, 8 frames':

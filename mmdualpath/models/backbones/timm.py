@@ -4,13 +4,13 @@ Library: https://github.com/huggingface/pytorch-image-models (Apache-2.0).
 The network is timm's own, with its names of parameters, so that files that
 timm publishes fit as they are.
 """
-from typing import Any, Optional, Sequence, Union
+from typing import Any, Dict, Optional, Sequence, Union
 
 from mmaction.registry import MODELS
 from torch import Tensor
 
 from ...options import checked, nearest
-from ..weights.timm import TIMM, pixels
+from ..weights.timm import TIMM, pixels, plain_facts
 from .library import LibraryBackbone
 
 OUT_TYPES = ('cls_token', 'pooled', 'raw')
@@ -103,8 +103,13 @@ class TimmBackbone(LibraryBackbone):
             self.input_size = (size, size) if isinstance(size, int) \
                 else tuple(size)
         # With a tag, the constructor has compared the activation.
-        self.names_weights = '.' in model_name or not quick_sibling(
+        self.knows_activation = '.' in model_name or not quick_sibling(
             timm, model_name) and 'quickgelu' not in model_name
+
+    @property
+    def facts(self) -> Dict[str, Any]:
+        """What is not seen in names and shapes of tensors."""
+        return plain_facts(self)
 
     @property
     def pooling(self) -> Optional[str]:

@@ -9,17 +9,17 @@ V-PETL, arXiv 2022, averages pairs of neighbouring frames and then the pairs.
 https://github.com/bruceyo/V-PETL
 """
 import torch.nn.functional as F
-from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ...options import checked
 from ..complete import require_complete
+from .base import ClipHead
 
 
 @MODELS.register_module()
 @checked
-class ClipMeanHead(BaseHead):
+class ClipMeanHead(ClipHead):
     """Mean over the map of a clip, then FC.
 
     A checkpoint that does not fill it, such as one of other classes, is

@@ -12,7 +12,6 @@ clips and crops, and give one score per clip and crop, so that
 from typing import Optional, Union
 
 import torch
-from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
@@ -20,12 +19,13 @@ from ...options import checked
 from ..complete import require_complete
 from ..features import Features
 from ..shapes import as_clips, check_channels, heads_of
+from .base import ClipHead
 
 INIT_CFG = dict(type='TruncNormal', layer='Linear', std=0.02)
 
 
 @checked
-class FrameHead(BaseHead):
+class FrameHead(ClipHead):
     """FC over a vector that a subclass pools from the frames of a clip.
 
     Args:

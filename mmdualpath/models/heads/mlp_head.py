@@ -5,18 +5,18 @@ Sec. 4.2. https://arxiv.org/abs/2303.09857
 """
 from typing import Optional
 
-from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ...options import checked
 from ..complete import require_complete
 from ..shapes import check_channels
+from .base import ClipHead
 
 
 @MODELS.register_module()
 @checked
-class MLPHead(BaseHead):
+class MLPHead(ClipHead):
     """FC, GELU, FC.
 
     Args:

@@ -165,7 +165,9 @@ def test_another_number_of_heads_in_stages(tmp_path):
     path = write(reference, tmp_path, model_args=dict(options, num_heads=2))
     network = MODELS.build(
         dict(type='TimmBackbone', model_name=name, **options))
-    with pytest.raises(ValueError, match=r'num_heads \(2 and 4 in the file'):
+    with pytest.raises(
+            ValueError,
+            match=r'heads \(4 in the file, 2 in the model\) of bl'):
         load_pretrained(network, path)
 
 
@@ -268,6 +270,44 @@ def test_what_does_not_fit(model, built, sidecar, message, tmp_path):
         load_pretrained(network, path)
     assert all(
         torch.equal(t, before[n]) for n, t in network.state_dict().items())
+
+
+PE, DINOV3 = 'vit_pe_core_base_patch16_224', 'vit_base_patch16_dinov3'
+
+
+@pytest.mark.parametrize('name, options, message', [
+    (PE, dict(attn_pool_num_heads=4, out_type='pooled'),
+     r'num_heads \(8 in the file, 4 in the model\) of attn_pool'),
+    (DINOV3, dict(rope_temperature=10.),
+     r'temperature \(100.0 in the file, 10.0 in the model\) of rope'),
+    (DINOV3, dict(rope_rotate_half=False),
+     r'rotate_half \(True in the file, False in the model\) of rope, bl'),
+    ('eva02_base_patch14_224', dict(ref_feat_shape=(8, 8)),
+     r'ref_feat_shape \(\(16, 16\) in the file, \(8, 8\) in the model'),
+    ('vit_base_patch16_224', dict(no_embed_class=True),
+     r'no_embed_class \(False in the file, True in the model\)'),
+    ('vit_base_patch16_224', dict(act_layer='gelu_tanh'),
+     r'act \(GELU in the file, GELUTanh in the model\) of blocks.0.mlp'),
+])
+def test_what_no_tensor_shows(name, options, message, tmp_path):
+    """An option that computes something else with the same tensors."""
+    path = write(theirs(name), tmp_path, model_args=TINY)
+    network = MODELS.build(backbone(name, **options))
+    with pytest.raises(ValueError, match=message):
+        load_pretrained(network, path)
+    # What follows from sizes or matters in training alone may differ.
+    options = dict(drop_path_rate=.1, proj_drop_rate=.1)
+    load_pretrained(MODELS.build(backbone(name, 6, **options)), path)
+
+
+def test_a_position_of_the_class_token_is_not_lost(tmp_path):
+    """Also where nothing beside the file says that it has one."""
+    path = write(theirs('vit_base_patch16_224'), tmp_path)
+    (tmp_path / 'config.json').unlink()
+    network = MODELS.build(
+        backbone('vit_base_patch16_224', no_embed_class=True))
+    with pytest.raises(ValueError, match=r'pos_embed \(\(1, 17, 48\) in the'):
+        load_pretrained(network, path)
 
 
 def test_another_pooling_is_refused(tmp_path):
