@@ -252,6 +252,26 @@ def test_a_stream_is_one_source(made, monkeypatch):
         run(monkeypatch, 'predict.py', 'webcam', 'webcam:1', *common(made))
 
 
+@pytest.mark.parametrize('flags, message', [
+    (['--events', 'e.jsonl'], '--events is of streams: give --stream'),
+    (['--smooth', '1'], '--smooth is of streams'),
+    (['--stream', '--timeline', 'a.png'], '--timeline is of files'),
+    (['--stream', '--batch-size', '2'], '--batch-size is of files'),
+])
+def test_options_of_another_source(made, monkeypatch, capsys, flags, message):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, 'predict.py', made / 'test' / '00000.mp4',
+            *common(made), *flags)
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('option', ['--window', '--stride'])
+def test_streams_have_no_windows_of_no_time(made, monkeypatch, option):
+    with pytest.raises(ValueError, match='must be positive'):
+        run(monkeypatch, 'predict.py', made / 'test' / '00000.mp4',
+            *common(made), '--stream', option, 0)
+
+
 @pytest.mark.parametrize('flags,rows', [([], 3), (['--heads', '0,3'], 5),
                                         (['--rollout'], 3)])
 def test_attention_sheet(made, monkeypatch, tmp_path, flags, rows):
