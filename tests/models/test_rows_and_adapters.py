@@ -190,39 +190,59 @@ def test_folds_or_says_why(backbone, adapter, site):
 EVERYTHING = [
     *(dict(type='DoRA', site=s, rank=2) for s in ('proj', 'fc2')),
     *(dict(type='LoRA', site=s, rank=2)
-      for s in ('qkv', 'proj', 'fc1', 'fc2')),
+      for s in ('qkv', 'q', 'v', 'proj', 'fc1', 'fc2')),
     dict(type='LoRA', site='qkv', rank=3, on='k'),
     *(dict(type='SSF', site=s)
-      for s in ('qkv', 'proj', 'fc1', 'fc2', 'norm1', 'norm2')),
+      for s in ('qkv', 'q', 'k', 'v', 'proj', 'fc1', 'fc2', 'norm1', 'norm2')),
     *(dict(type='PreAdapter', site=s, width=4, scale=0.5, act_cfg=None)
-      for s in ('qkv', 'fc1')),
+      for s in ('qkv', 'v', 'fc1')),
     *(dict(type='SerialAdapter', site=s, width=4, scale=0.5, act_cfg=None)
       for s in ('proj', 'fc2')),
     dict(type='ParallelAdapter', site='proj', width=4, act_cfg=None),
 ]
 NEEDS_BIAS = ('SSF', 'PreAdapter')
-WITHOUT_BIAS = ('videomae', 'timm_dinov3')  # of their projections to q, k, v
+# Projections without one.
+WITHOUT_BIAS = dict(
+    videomae=('qkv', ),
+    timm_dinov3=('qkv', ),
+    timm_eva02=('k', ),
+    hf_dinov3=('k', ))
+QKV, SEPARATE = ('qkv', ), ('q', 'k', 'v')
+THREE = ('timm_eva02', 'hf_dinov2', 'hf_dinov3', 'hf_siglip', 'hf_siglip2',
+         'hf_vjepa2')
+NONE_TO_CALL = ('timm_swinv2', 'swinv2', 'beit', 'timesformer', 'mvit',
+                'uniformerv2')
 ABSENT = dict(
-    timm_eva02=('qkv', 'fc1'),
-    timm_swinv2=('qkv', 'norm1', 'norm2'),
-    swinv2=('qkv', 'norm1', 'norm2'),
-    beit=('qkv', ),
+    timm_eva02=('fc1', ),
+    timm_swinv2=('norm1', 'norm2'),
+    swinv2=('norm1', 'norm2'),
     eva02=('fc1', 'fc2'),
-    timesformer=('qkv', 'proj'),
-    mvit=('qkv', 'proj', 'norm1'),
-    uniformerv2=('qkv', 'proj'),
-    **{name: ('qkv', )
-       for name in BACKBONES if name.startswith('hf_')})
+    timesformer=('proj', ),
+    mvit=('proj', 'norm1'),
+    uniformerv2=('proj', ))
+
+
+def absent(backbone: str) -> tuple:
+    """Linear layers and norms that are no sites of a backbone."""
+    projections = QKV if backbone in THREE else SEPARATE
+    if backbone in NONE_TO_CALL:
+        projections = QKV + SEPARATE
+    return projections + ABSENT.get(backbone, ())
+
+
+def everything(backbone: str) -> list:
+    """Whatever folds, at all places that a backbone has."""
+    without_bias = WITHOUT_BIAS.get(backbone, ())
+    return [
+        a for a in EVERYTHING if a['site'] not in absent(backbone)
+        and not (a['type'] in NEEDS_BIAS and a['site'] in without_bias)
+    ]
 
 
 @pytest.mark.parametrize('backbone', BACKBONES)
 def test_everything_folds(backbone):
     """Layer by layer and whole, the folded network is the bare one."""
-    adapters = [
-        a for a in EVERYTHING if a['site'] not in ABSENT.get(backbone, ())
-        and not (backbone in WITHOUT_BIAS and a['site'] == 'qkv'
-                 and a['type'] in NEEDS_BIAS)
-    ]
+    adapters = everything(backbone)
     cfg = dict(
         type='AdaptedBackbone',
         backbone=BACKBONES[backbone][0],
@@ -274,7 +294,7 @@ def test_folds_in_single_precision(backbone):
     cfg = dict(
         type='AdaptedBackbone',
         backbone=BACKBONES[backbone][0],
-        adapters=EVERYTHING)
+        adapters=everything(backbone))
     view = MODELS.build(cfg).eval()
     stir(view)
     x = samples(backbone)

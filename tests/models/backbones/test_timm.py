@@ -350,6 +350,16 @@ def test_without_timm(monkeypatch):
         MODELS.build(backbone(CLIP))
 
 
+def test_a_sidecar_of_before_quickgelu(tmp_path):
+    """It names the other model, and the tag tells which it is."""
+    name = 'vit_base_patch16_clip_quickgelu_224.openai'
+    other = 'vit_base_patch16_clip_224'
+    path = write(theirs(name), tmp_path, architecture=other)
+    load_pretrained(MODELS.build(backbone(name)), path)
+    with pytest.raises(ValueError, match=r'act \(QuickGELU in the file'):
+        load_pretrained(MODELS.build(backbone(other)), path)
+
+
 def test_biases_that_bypass_qkv():
     network = MODELS.build(backbone('eva02_base_patch14_224', qkv_fused=True))
     with pytest.raises(
