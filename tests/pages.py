@@ -268,6 +268,9 @@ def check_command(command: str) -> None:
             path, rest = ROOT / 'tools/train.py', [rest[0], *rest[2:]]
         elif path.name == 'dist_test.sh':
             path, rest = ROOT / 'tools/test.py', [*rest[:2], *rest[3:]]
+        elif path.name in ('slurm_train.sh', 'slurm_test.sh'):
+            path = path.with_name(path.name.split('_')[1])
+            path, rest = path.with_suffix('.py'), rest[2:]
         if path.suffix == '.sh':
             return
         parse = parse_of(path)

@@ -362,10 +362,10 @@ def test_the_page_carries_decisions_on():
 
 
 def test_three_lines_for_a_data_set_of_ones_own(tmp_path):
-    """The override that the README shows."""
-    readme = (CONFIGS.parent / 'README.md').read_text()
-    block = re.search(r"```python\n(_base_ = \['configs/dualpath.*?)```",
-                      readme, re.S).group(1)
+    """The override that the page for it shows."""
+    page = (CONFIGS.parent / 'docs/start.md').read_text()
+    block = re.search(r"```python\n(_base_ = \['configs/dualpath.*?)```", page,
+                      re.S).group(1)
     path = tmp_path / 'mine.py'
     path.write_text(block.replace("'configs/", f"'{CONFIGS}/"))
     cfg = Config.fromfile(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from devices import CUDA
 from helpers import CONFIGS, ROOT, on_rendered_videos, shrink
 from mmaction.registry import MODELS
 from mmengine.config import Config
@@ -15,7 +16,8 @@ from mmengine.runner import Runner
 
 pytestmark = pytest.mark.slow
 STOCK = Path(find_spec('mmaction').origin).parent / '.mim' / 'tools'
-CPU = dict(os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
+ENV = dict(os.environ, OMP_NUM_THREADS='1')
+CPU = dict(ENV, CUDA_VISIBLE_DEVICES='')
 
 
 @pytest.fixture(scope='module')
@@ -47,6 +49,12 @@ def run(*command: str, env: dict = CPU) -> str:
     return output
 
 
+def env_of(device: str, **more: str) -> dict:
+    """Variables of a command that is to run on a device."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), CPU['PATH']])
+    return dict(CPU if device == 'cpu' else ENV, PATH=path, **more)
+
+
 def losses(output: str) -> list:
     found = re.findall(r'Epoch\(train\).*? loss: ([\d.]+)', output)
     return [float(x) for x in found]
@@ -61,13 +69,25 @@ def train(config: Path, work: Path, **changes) -> Runner:
     return runner
 
 
+@pytest.fixture(scope='module', params=['cpu', CUDA])
+def device(request) -> str:
+    return request.param
+
+
 @pytest.fixture(scope='module')
-def trained(config, tmp_path_factory) -> Path:
+def trained(config, device, tmp_path_factory) -> Path:
     """A work folder after MMAction2's own train.py, with its options."""
     work = tmp_path_factory.mktemp('stock')
-    output = run(sys.executable, STOCK / 'train.py', config, '--work-dir',
-                 work, '--auto-scale-lr', '--cfg-options',
-                 'optim_wrapper.optimizer.lr=0.064')
+    output = run(
+        sys.executable,
+        STOCK / 'train.py',
+        config,
+        '--work-dir',
+        work,
+        '--auto-scale-lr',
+        '--cfg-options',
+        'optim_wrapper.optimizer.lr=0.064',
+        env=env_of(device))
     assert 'Scaling the original LR by 0.015625.' in output  # 2 / 128
     assert 'lr: 1.0000e-05 ' in output  # 0.064 scaled, start of the warm-up
     assert len(losses(output)) == 8
@@ -86,10 +106,16 @@ def test_the_checkpoint_is_what_was_trained(config, trained):
     }
 
 
-def test_stock_test_script(config, trained):
+def test_stock_test_script(config, trained, device):
     checkpoint = (trained / 'last_checkpoint').read_text()
-    output = run(sys.executable, STOCK / 'test.py', config, checkpoint,
-                 '--work-dir', trained / 'test')
+    output = run(
+        sys.executable,
+        STOCK / 'test.py',
+        config,
+        checkpoint,
+        '--work-dir',
+        trained / 'test',
+        env=env_of(device))
     assert re.search(r'acc/top1: [01]\.\d+', output)
     with pytest.raises(AssertionError, match='another frozen backbone'):
         run(sys.executable, STOCK / 'test.py', config, checkpoint,
@@ -121,28 +147,43 @@ def test_resuming_is_exact(config, tmp_path):
         assert torch.equal(value, expected[name]), name
 
 
-def test_amp_on_two_processes_and_resume(config, tmp_path):
-    """tools/dist_train.sh CONFIG 2 with --amp, stopped and resumed."""
-    script = ROOT / 'tools' / 'dist_train.sh'
-    env = dict(
-        CPU,
-        PORT='29611',
-        PATH=os.pathsep.join([str(Path(sys.executable).parent), CPU['PATH']]))
-    for epochs, expected in ((1, 2), (2, 2)):
+def test_amp_in_processes_and_resume(config, device, tmp_path):
+    """tools/dist_train.sh with --amp, stopped and resumed.
+
+    Two processes over gloo, or one over NCCL; with averaged weights,
+    gradients of two steps at a time, and a rate scaled by the batch.
+    """
+    processes = dict(cpu=2, cuda=1)[device]
+    steps = 4 // processes  # 8 videos, 2 in each process a step
+    for epochs in (1, 2):
         output = run(
             'bash',
-            script,
+            ROOT / 'tools' / 'dist_train.sh',
             config,
-            '2',
+            str(processes),
             '--work-dir',
             tmp_path,
             '--amp',
+            '--auto-scale-lr',
             '--resume',
             '--cfg-options',
             f'train_cfg.max_epochs={epochs}',
-            env=env)
-        assert len(losses(output)) == expected  # 8 videos, 2 x 2 a step
+            'optim_wrapper.accumulative_counts=2',
+            'default_hooks.ema.type=EMAHook',
+            env=env_of(device, PORT='29611'))
+        assert len(losses(output)) == steps
+        assert f'Scaling the original LR by {2 * processes / 128}.' in output
     assert re.search(r'Epoch\(val\) \[2\].*acc/top1', output)
+    checkpoint = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)
+    averaged, last = checkpoint['ema_state_dict'], checkpoint['state_dict']
+    name = 'cls_head.layers.0.weight'
+    assert not torch.equal(averaged[f'module.{name}'], last[name]) \
+        or not torch.equal(averaged.get(name, last[name]), last[name])
+    updates = {
+        s['step'].item()
+        for s in checkpoint['optimizer']['state'].values()
+    }
+    assert updates == {steps}  # half of those of two epochs
 
 
 def test_pieces_in_a_stock_config(config, tmp_path):

@@ -2,6 +2,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from devices import on_each_device
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,20 @@ def test_uint8_is_rounded_float():
     exact = frameset_by_hand(frames, 2, 2, 8, 6)
     assert got.dtype == torch.uint8
     assert torch.equal(got[0].float(), exact.round().clamp(0, 255))
+
+
+@on_each_device
+@pytest.mark.parametrize('size', [32, 64, (16, 48)])
+def test_the_same_on_each_device(device, size):
+    frames = torch.randint(0, 256, (16, 3, 32, 48), dtype=torch.uint8)
+    height, width = to_pair(size, 'size')
+    exact = frameset_by_hand(frames, 4, 4, height, width)
+    got = grid_framesets(frames.float().to(device), 4, size)
+    assert got.device.type == device
+    torch.testing.assert_close(got[0].cpu(), exact, rtol=0, atol=1e-3)
+    # A value halfway between two levels may become either.
+    levels = grid_framesets(frames.to(device), 4, size)[0].cpu().float()
+    assert (levels - exact).abs().max() < 0.501
 
 
 @pytest.mark.parametrize('num_frames, grid, size, message', [

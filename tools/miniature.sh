@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# The miniature study, docs/miniature.md: renders its videos and images,
-# pretrains its backbones, trains every cell of a grid until its accuracy has
-# stopped rising, and writes the page's tables and pictures. Uses a GPU if
-# there is one. Stopped, it goes on where it was.
+# The miniature study, docs/miniature.md: renders its videos, trains every cell
+# of a grid on its frozen backbones until the accuracy has stopped rising, and
+# writes the page's tables and pictures. Uses a GPU if there is one. Stopped, it
+# goes on where it was; what docs/miniature/results.json knows is not trained
+# again.
 #
-#     bash tools/miniature.sh          # sized for 90 minutes of two idle CPU cores
-#     bash tools/miniature.sh whole    # everything, sized for 8 hours there
-#     bash tools/miniature.sh quick    # a few steps, to see that all works
+#     bash tools/miniature.sh whole            # what is missing of everything
+#     bash tools/miniature.sh reduced --anew   # the claims again, sized for 90
+#                                              # minutes of two idle CPU cores
+#     bash tools/miniature.sh whole --tables positions width
+#     bash tools/miniature.sh quick            # a few steps, to see that all works
 source "$(dirname "$0")/setup_env.sh" demo
 grid=${1:-reduced}
 page=docs/miniature.md
@@ -19,5 +22,5 @@ fi
 # The cores are shared out among trainings, one each.
 export OMP_NUM_THREADS=1
 
-python -W ignore tools/miniature/train.py --grid "$grid"
+python -W ignore tools/miniature/train.py --grid "$grid" "${@:2}"
 python -W ignore tools/miniature/report.py --grid "$grid" --out $page

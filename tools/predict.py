@@ -39,6 +39,10 @@ from mmdualpath.datasets.decoding import open_video
 from mmdualpath.visualization.pictures import (draw_lines, save, timeline,
                                                write_video)
 
+# Options that say something of one kind of source alone.
+OF_FILES = ('batch_size', 'workers', 'timeline')
+OF_STREAMS = ('events', 'threshold', 'smooth', 'seconds', 'reconnect')
+
 
 def lines_of(predictions: List[dict]) -> List[str]:
     """Predictions as text."""
@@ -104,8 +108,9 @@ def predict_stream(inferencer: VideoInferencer, args: argparse.Namespace,
     else:
         fps = reader.get_avg_fps()
         batches = ([frame] for frame in enumerate(frames_in(reader)))
-    window = args.window or 2.
-    recognizer = inferencer.streaming(fps, window, args.stride or window / 2)
+    window = 2. if args.window is None else args.window
+    stride = window / 2 if args.stride is None else args.stride
+    recognizer = inferencer.streaming(fps, window, stride)
     follower = Follower(recognizer, EventFinder(*args.threshold, args.smooth),
                         fps)
     result: dict = dict(video=name, fps=round(fps, 3), frames=0, windows=[])
@@ -234,10 +239,20 @@ def main() -> bool:
     if args.precision:
         raise ValueError('--precision is for a model of tools/export.py.')
 
+    streamed = args.stream or is_live(args.videos[0])
+    others = [
+        name for name in (OF_FILES if streamed else OF_STREAMS)
+        if getattr(args, name) != parser.get_default(name)
+    ]
+    if others:
+        parser.error(f'--{others[0].replace("_", "-")} is of '
+                     f'{"files" if streamed else "streams"}: '
+                     f'{"leave it out" if streamed else "give --stream"}')
+
     inferencer = VideoInferencer(args.config, args.checkpoint, args.device,
                                  args.labels)
     inferencer.check_trained()
-    if args.stream or is_live(args.videos[0]):
+    if streamed:
         if len(args.videos) > 1:
             parser.error(f'a stream is one source, given {args.videos}')
         with tempfile.TemporaryDirectory() as folder:

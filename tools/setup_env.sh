@@ -4,9 +4,11 @@
 # package there with the extra given in $1. An active environment that already
 # has torch keeps its versions; everywhere else the versions of
 # tools/constraints.txt are installed. PYTHON names the interpreter for .venv.
+# With AS_IT_IS=1 the environment is taken as it is, and nothing is installed.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
+[ -z "${AS_IT_IS:-}" ] || return 0
 
 if [ -z "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ]; then
     if [ ! -x .venv/bin/python ]; then

@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import platform
+import shutil
 import subprocess
 from datetime import date
 from importlib.metadata import version
@@ -60,6 +61,8 @@ def commit() -> str:
     """
 
     def git(*args: str) -> str:
+        if shutil.which('git') is None:
+            return ''
         return subprocess.run(['git', *args],
                               cwd=ROOT,
                               capture_output=True,

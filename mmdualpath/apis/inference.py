@@ -107,7 +107,8 @@ class VideoInferencer(ActionRecogInferencer):
         """Scores of segments of a video.
 
         Args:
-            reader: An open video, see ``datasets.decoding.open_video``, or a
+            reader (Any): An open video, see
+                :func:`~mmdualpath.datasets.decoding.open_video`, or a
                 :class:`FrameBuffer`.
             segments: First frame and the one after the last of each.
             fps: Frames per second.

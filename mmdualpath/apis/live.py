@@ -48,7 +48,8 @@ def open_webcam(number: int = 0) -> Opened:
         finally:
             camera.release()
 
-    return camera.get(cv2.CAP_PROP_FPS) or 30., frames()
+    fps = camera.get(cv2.CAP_PROP_FPS)
+    return fps if fps > 0 else 30., frames()  # not every driver tells
 
 
 def open_stream(url: str, timeout: float = 10.) -> Opened:
@@ -89,10 +90,18 @@ def is_live(name: str) -> bool:
 
 
 def opener_of(name: str) -> Callable[[], Opened]:
-    """What opens ``webcam``, ``webcam:1`` or a URL."""
+    """What opens ``webcam``, ``webcam:1`` or a URL.
+
+    Raises:
+        ValueError: If a webcam has no number.
+    """
     kind, _, number = name.partition(':')
     if kind == 'webcam':
-        return lambda: open_webcam(int(number or 0))
+        number = number or '0'
+        if not number.isdecimal():
+            raise ValueError(f'{name}: webcams are webcam, webcam:1 and so '
+                             'on.')
+        return lambda: open_webcam(int(number))
     return lambda: open_stream(name)
 
 

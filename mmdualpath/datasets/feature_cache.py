@@ -11,15 +11,19 @@ import os
 import shutil
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import (Any, Dict, Iterator, List, Mapping, Optional, Sequence,
+                    Tuple)
 
 import numpy as np
 import torch
+from mmaction.registry import DATASETS
 from mmaction.structures import ActionDataSample
+from mmengine.dataset import BaseDataset
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..fileio import whole_file
+from ..options import checked
 from .video_dataset import UnreadableVideo
 
 SHARD_BYTES = 2**28
@@ -296,6 +300,56 @@ class ReadFeatures:
             else UnreadableVideo
         sample = kind().set_gt_label(torch.tensor(label['label']))
         return dict(inputs=features, data_samples=sample)
+
+
+@DATASETS.register_module()
+@checked
+class FeatureDataset(BaseDataset):
+    """Features of a split, or of some of its videos, without the videos.
+
+    It reads what ``tools/cache_features.py`` wrote, for a model whose
+    ``backbone.cache`` is set and whose data preprocessor leaves features as
+    they are, ``dict(type='ActionDataPreprocessor', to_float32=False)``. So
+    the folds of a split are trained on from one cache.
+
+    Args:
+        folder: Of one split.
+        indices: Numbers of the videos; all by default.
+        test_mode: As ``BaseDataset``.
+
+    Raises:
+        ValueError: If there are no features, or a number is of no video.
+    """
+
+    def __init__(self,
+                 folder: str,
+                 indices: Optional[Sequence[int]] = None,
+                 test_mode: bool = False) -> None:
+        self.cache = FeatureCache(Path(folder))
+        self.chosen = range(
+            self.cache.videos) if indices is None else list(indices)
+        outside = [i for i in self.chosen if not 0 <= i < self.cache.videos]
+        if outside:
+            raise ValueError(f'indices={outside[:5]}: {folder} has features '
+                             f'of {self.cache.videos} videos.')
+        super().__init__(test_mode=test_mode)
+        self.pipeline = ReadFeatures(self.cache)
+
+    def load_data_list(self) -> List[Dict[str, Any]]:
+        """Number and label of each video."""
+        labels = []
+        for video in self.chosen:
+            label = self.cache.read(video * self.cache.views)[1]['label']
+            labels.append(label[0] if len(label) == 1 else torch.tensor(label))
+        return [
+            dict(label=label, video=video)
+            for label, video in zip(labels, self.chosen)
+        ]
+
+    def get_data_info(self, idx: int) -> Dict[str, Any]:
+        """Number and label of a video."""
+        info = super().get_data_info(idx)
+        return dict(info, sample_idx=info['video'])
 
 
 def label_of(sample: ActionDataSample) -> Dict[str, Any]:

@@ -50,7 +50,7 @@ class ExportedModel:
         ValueError: If the file is no such model, or the runtime cannot do
             what is asked.
 
-    Example:
+    Examples:
         >>> model = ExportedModel('model.onnx')
         >>> model.predict('video.mp4')['predictions'][0]['label']
     """

@@ -1,7 +1,7 @@
 """Blocks that are computed anew in the backward pass, to save memory."""
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator, List
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,22 @@ def recompute(block: nn.Module) -> None:
     """
     counts = any(isinstance(m, _BatchNorm) for m in block.modules())
     block.__class__ = _recomputing(type(block), counts)
+
+
+def recomputed(module: nn.Module) -> List[nn.Module]:
+    """The blocks of a module that are computed anew."""
+    return [m for m in module.modules() if hasattr(type(m), 'computed_once')]
+
+
+def compute_within(block: nn.Module, wrap: Callable[[type], type]) -> None:
+    """Let a class of one's own compute a block, its recomputation too.
+
+    Args:
+        block: One of :func:`recomputed`, changed in place.
+        wrap: Gives a class that inherits from the one it is called with.
+    """
+    kind = type(block)
+    block.__class__ = _recomputing(wrap(kind.computed_once), kind.counts)
 
 
 @contextmanager
@@ -46,6 +62,7 @@ def _recomputing(kind: type, counts: bool) -> type:
                                                 kept_statistics(self))
             return checkpoint(call, x, *args, use_reentrant=False, **kwargs)
 
+    Recomputing.computed_once, Recomputing.counts = kind, counts
     Recomputing.__name__ = kind.__name__
     Recomputing.__qualname__ = kind.__qualname__
     Recomputing.__module__ = kind.__module__

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
@@ -57,7 +58,8 @@ def side_by_side(images: Sequence[np.ndarray],
     return out
 
 
-def heat_maps(maps: Tensor, size: Tuple[int, int]) -> Tensor:
+def heat_maps(maps: Tensor,
+              size: Tuple[int, int]) -> Tuple[Tensor, Tuple[float, float]]:
     """Resize attention maps to images and scale them for drawing.
 
     The 99th percentile of all maps together becomes 1, so that images of one
@@ -68,13 +70,16 @@ def heat_maps(maps: Tensor, size: Tuple[int, int]) -> Tensor:
         size: Height and width of the images.
 
     Returns:
-        ``(n, H, W)`` from 0 to 1.
+        ``(n, H, W)`` from 0 to 1, and what 0 and 1 are, in multiples of the
+        mean of the maps.
     """
     maps = maps.float().cpu()
     resized = F.interpolate(
         maps[:, None], size=size, mode='bilinear', align_corners=False)[:, 0]
     low, high = resized.min(), resized.flatten().quantile(0.99)
-    return ((resized - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+    heat = ((resized - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+    mean = maps.mean().clamp(min=1e-12)
+    return heat, (float(low / mean), float(high / mean))
 
 
 def overlay(images: np.ndarray, heat: Tensor) -> np.ndarray:
@@ -90,9 +95,16 @@ def overlay(images: np.ndarray, heat: Tensor) -> np.ndarray:
 
 @dataclass
 class Row:
-    """A row of a sheet: a label and pictures beside each other."""
+    """A row of a sheet: a label and pictures beside each other.
+
+    Attributes:
+        label: Lines of text.
+        pictures: ``(H, W, 3)`` each.
+        scale: What the least and the most colour stand for.
+    """
     label: str
     pictures: List[np.ndarray]
+    scale: Optional[Tuple[float, float]] = None
 
 
 @dataclass
@@ -110,16 +122,18 @@ def sheet(sections: Sequence[Section], title: str = '') -> Figure:
         sections: What is drawn.
         title: Title of the sheet.
     """
-    label_width, gap = 1.1, 0.08
+    label_width, gap, bar = 1.3, 0.08, 0.6
+    rows = [(section, row) for section in sections for row in section.rows]
     widths = [
         sum(section.height * p.shape[1] / p.shape[0] + gap
-            for p in row.pictures) for section in sections
-        for row in section.rows
+            for p in row.pictures) + bar * (row.scale is not None)
+        for section, row in rows
     ]
+    note = 0.3 * any(row.scale for _, row in rows)
     width = label_width + max(widths)
-    height = 0.35 * bool(title) + sum(0.3 + len(section.rows) *
-                                      (section.height + gap)
-                                      for section in sections)
+    height = note + 0.35 * bool(title) + sum(0.3 + len(section.rows) *
+                                             (section.height + gap)
+                                             for section in sections)
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     top = height
@@ -135,10 +149,11 @@ def sheet(sections: Sequence[Section], title: str = '') -> Figure:
             figure.text(
                 (label_width - 0.08) / width,
                 (top + section.height / 2) / height,
-                textwrap.fill(row.label, 14),
+                '\n'.join(
+                    textwrap.fill(line, 16) for line in row.label.split('\n')),
                 ha='right',
                 va='center',
-                fontsize=8)
+                fontsize=9)
             left = label_width
             for picture in row.pictures:
                 w = section.height * picture.shape[1] / picture.shape[0]
@@ -147,8 +162,33 @@ def sheet(sections: Sequence[Section], title: str = '') -> Figure:
                 axes.imshow(picture, aspect='auto', interpolation='nearest')
                 axes.set_axis_off()
                 left += w + gap
+            if row.scale is not None:
+                _draw_scale(
+                    figure.add_axes((left / width, top / height, 0.1 / width,
+                                     section.height / height)), row.scale)
             top -= gap
+    if note:
+        figure.text(
+            0.08 / width,
+            0.1 / height,
+            'Scales: multiples of the mean attention of a row.',
+            fontsize=8,
+            color='0.35')
     return figure
+
+
+def _draw_scale(axes: Axes, scale: Tuple[float, float]) -> None:
+    """The colours of :func:`overlay` and what they stand for."""
+    heat = torch.linspace(1, 0, 128)[None, :, None]
+    grey = np.full((1, 128, 1, 3), 128, np.uint8)
+    axes.imshow(overlay(grey, heat)[0], aspect='auto')
+    axes.set_xticks([])
+    axes.yaxis.tick_right()
+    axes.set_yticks([0, 127], [f'×{v:.{1 + (v < 1)}f}' for v in scale[::-1]])
+    axes.tick_params(length=2, pad=1.5, labelsize=7.5)
+    top, bottom = axes.get_yticklabels()
+    top.set_verticalalignment('top')
+    bottom.set_verticalalignment('bottom')
 
 
 def as_image(figure: Figure) -> np.ndarray:
@@ -181,16 +221,17 @@ def attention_sections(path: str,
             also cut back into frames, in time order.
         max_images: Frames that are drawn at most, spread over the clip.
     """
-    drawn = dict(input=images)
+    drawn: Dict[str, Tuple] = dict(input=(images, None))
     for label, value in maps.items():
-        drawn[label] = overlay(images, heat_maps(value, images.shape[1:3]))
+        heat, scale = heat_maps(value, images.shape[1:3])
+        drawn[label] = overlay(images, heat), scale
     if grid is None:
         keep = np.linspace(0, len(images) - 1, min(max_images, len(images)))
         keep = keep.round().astype(int)
         return [
             Section(f'{path}: {len(keep)} of {len(images)} frames', [
-                Row(label, [side_by_side(values[keep])])
-                for label, values in drawn.items()
+                Row(label, [side_by_side(values[keep])], scale)
+                for label, (values, scale) in drawn.items()
             ])
         ]
     rows, columns = to_pair(grid, 'grid')
@@ -203,7 +244,7 @@ def attention_sections(path: str,
                     cut(values[number:number + 1], grid),
                     gap=max(1, images.shape[1] // 112),
                     per_row=-(-rows * columns // 2))
-            ]) for label, values in drawn.items()
+            ], scale) for label, (values, scale) in drawn.items()
         ]
         sections.append(
             Section(
@@ -303,7 +344,8 @@ def timeline(result: dict, rows: int = 5) -> Figure:
     # Windows overlap: each stands for the time around its middle.
     middles = [(w['start'] + w['end']) / 2 for w in windows]
     end = result['frames'] / result['fps']
-    edges = [0.] + [(a + b) / 2 for a, b in zip(middles, middles[1:])] + [end]
+    edges = [windows[0]['start']
+             ] + [(a + b) / 2 for a, b in zip(middles, middles[1:])] + [end]
     scores = np.array([[
         next((p['score'] for p in w['predictions'] if p['label'] == name), 0.)
         for w in windows

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 from helpers import ROOT, load_tool
+from mmaction.registry import DATASETS
 from mmengine.config import Config
 from tiny_training import CLIP, make_config, make_runner, write_videos
 
 from mmdualpath.datasets.feature_cache import FeatureCache
+from mmdualpath.datasets.randomness import Draw
 
 tool = load_tool('cache_features.py')
 VIDEOS = 6
@@ -106,7 +108,7 @@ def test_features_are_those_of_the_network_bit_for_bit(place, written):
         assert len(cache) == VIDEOS * views and len(cache.shards()) > 1
         for item in range(len(cache)):
             video, view = divmod(item, views)
-            sample = data[tool.Draw(video, (0, view, video))]
+            sample = data[Draw(video, (0, view, video))]
             batch = model.data_preprocessor(
                 dict(
                     inputs=[sample['inputs']],
@@ -192,7 +194,7 @@ def test_training_reads_features_and_labels_of_one_view(place, written):
     state = runner.model.state_dict()
     model, data = model_and_data(place, 'val')
     model.load_state_dict(state)
-    sample = data[tool.Draw(0, (0, 0, 0))]
+    sample = data[Draw(0, (0, 0, 0))]
     scores = [
         m.predict(
             m.data_preprocessor(
@@ -367,3 +369,27 @@ def test_without_the_hook_it_is_refused(place, written):
         dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']]))
     with pytest.raises(ValueError, match='CachedFeaturesHook'):
         model.extract_feat(batch['inputs'])
+
+
+def test_folds_of_a_split(written):
+    """Some videos of a cache, with their labels and features."""
+    data = DATASETS.build(
+        dict(
+            type='FeatureDataset',
+            folder=str(written / 'train'),
+            indices=[4, 1]))
+    cache = FeatureCache(written / 'train')
+    for place, video in enumerate((4, 1)):
+        views = [
+            cache.read(video * cache.views + v)[0] for v in range(cache.views)
+        ]
+        sample = data[place]
+        assert any(torch.equal(sample['inputs'], view) for view in views)
+        assert sample['data_samples'].gt_label.item() == video % 2
+        assert data.get_data_info(place)['label'] == video % 2
+    with pytest.raises(ValueError, match=r'indices=\[99\]'):
+        DATASETS.build(
+            dict(
+                type='FeatureDataset',
+                folder=str(written / 'train'),
+                indices=[99]))

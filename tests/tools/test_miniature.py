@@ -13,6 +13,7 @@ import pytest
 import torch
 from helpers import ROOT, load_tool
 from mmaction.registry import DATASETS, MODELS
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.hooks import EarlyStoppingHook
 from mmengine.registry import init_default_scope
@@ -178,6 +179,15 @@ def test_a_digest_follows_the_shipped_config(monkeypatch):
 def test_a_grid_of_what_there_is_not_is_refused(chosen, refused):
     with pytest.raises(ValueError, match=refused):
         replace(grids.QUICK, chosen=chosen).runs()
+
+
+def test_some_tables_of_a_grid():
+    some = grids.WHOLE.only(['positions', 'width'])
+    assert list(some.tables()) == ['positions', 'width']
+    assert grids.WHOLE.only([]) == grids.WHOLE
+    assert some.work == grids.WHOLE.work
+    with pytest.raises(ValueError, match="whole: there is no table .'widths'"):
+        grids.WHOLE.only(['widths'])
 
 
 def test_a_wrong_name_is_refused():
@@ -357,6 +367,40 @@ def test_a_stopped_grid_goes_on(quick):
     assert {p: p.stat().st_mtime_ns for p in others} == others
 
 
+def test_results_of_another_machine_are_taken_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = json.loads(RESULTS.read_text())
+    count = sum(len(row['seeds']) for row in told['cells'].values())
+    assert trainings.take_over(grids.REDUCED) == count
+    assert trainings.take_over(grids.REDUCED) == 0  # they are there
+    again = reports.collect(grids.REDUCED)
+    assert again['cells'] == told['cells']
+    assert trainings.take_over(grids.QUICK) == 0  # it has its own
+
+
+def test_results_of_something_else_are_not(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    told = json.loads(RESULTS.read_text())
+    told['depends']['tools/data/render_digits.py'] = 'another'
+    other = tmp_path / 'results.json'
+    other.write_text(json.dumps(told))
+    assert trainings.take_over(grids.REDUCED, other) == 0
+    assert not list(tmp_path.rglob('trainings'))
+    assert 'is of other tools/data/render_digits.py' in capsys.readouterr().out
+
+
+def test_the_frozen_backbones_of_the_study_come_along():
+    for name, (config, _, width) in grids.BACKBONES.items():
+        weights = torch.load(grids.WHOLE.pretrained(name))['state_dict']
+        cfg = Config.fromfile(ROOT / f'configs/miniature/{config}.py')
+        init_default_scope('mmpretrain')
+        built = MODELS.build(cfg.model.backbone).state_dict()
+        assert weights.keys() == built.keys()
+        for key, tensor in built.items():
+            assert tensor.shape == weights[key].shape
+        assert 50 < grids.WHOLE.stills(name) < 100
+
+
 def test_match_times_a_number_is_that_loud(quick):
     cell = TABLES['amplitude, 3-D']['3 x match, skip']
     cfg = trainings.configure(cell, 0, quick)
@@ -364,8 +408,8 @@ def test_match_times_a_number_is_that_loud(quick):
     framesets = np.load(cfg.train_dataloader.dataset.views['temporal'])
     pixels = (torch.from_numpy(framesets[:64, 0]).float() - 127.5) / 63.75
     tokens = torch.nn.functional.conv2d(
-        pixels, weights['backbone.patch_embed.projection.weight'],
-        weights['backbone.patch_embed.projection.bias'], 8)
+        pixels, weights['patch_embed.projection.weight'],
+        weights['patch_embed.projection.bias'], 8)
     # Time, y and x: 16 channels each, half sines and half cosines.
     places = [(4 * (row // 2) + column // 2, row % 2 + 0.5, column % 2 + 0.5)
               for row in range(8) for column in range(8)]
@@ -400,7 +444,13 @@ def content(**seeds):
             macs=2e6,
             interval=250,
             seeds={
-                str(i): dict(curve=curve, amplitude=2., seconds=1.)
+                str(i):
+                dict(
+                    curve=curve,
+                    amplitude=2.,
+                    stills=80.,
+                    seconds=1.,
+                    commit='abc')
                 for i, curve in enumerate(found)
             })
         for label, found in seeds.items()

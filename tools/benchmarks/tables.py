@@ -5,6 +5,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
+from checks import page
+
 from .results import MATMUL, MATMUL_SIZE, Results, summary
 
 COLUMNS = {
@@ -186,6 +188,9 @@ def table(path: Path) -> str:
         return described(content, stream_table(content))
     if 'rows' in content:
         return described(content, rows_table(content))
+    if 'checks' in content:
+        found = page.sections(content, whole=True)
+        return described(content, '\n'.join(map(as_table, found)))
     if 'seeds' in content:
         return described(content, seeds_table(content))
     return markdown(Results(path))

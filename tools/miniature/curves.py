@@ -68,6 +68,17 @@ def mean(values: Sequence[float]) -> str:
     return text
 
 
+def span(values: Sequence[float], digits: int) -> str:
+    """The least and the most of some figures.
+
+    Args:
+        values: One for each seed.
+        digits: Behind the point.
+    """
+    low, high = (f'{v:.{digits}f}' for v in (min(values), max(values)))
+    return low if low == high else f'{low} to {high}'
+
+
 def fewer(before: float, after: float, seen: Optional[float] = None) -> str:
     """How many times fewer steps.
 

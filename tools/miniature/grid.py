@@ -6,14 +6,15 @@ cells have in common, such as when a training ends, stands in the configs.
 import hashlib
 import json
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from mmengine.config import Config, ConfigDict
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
+FROZEN = Path(__file__).parent / 'backbones'
 TASKS = dict(motion=8, appearance=10, both=16)  # classes of each
 BACKBONES = {  # a config of its pretraining, a folder of images, width
     'vit-micro': ('pretrain_vit-micro_digits', 'images', 48),
@@ -514,6 +515,8 @@ class Grid:
         steps: Steps after which a training ends at the latest.
         interval: Steps between evaluations.
         patience: Evaluations without a new best after which it ends.
+        study: Whether it is a part of the study, whose grids share frozen
+            backbones, data and results; otherwise it has its own.
     """
     name: str
     chosen: Mapping[str, Tuple[int, Tuple[str, ...]]]
@@ -523,20 +526,32 @@ class Grid:
     steps: int = 10_000
     interval: int = 250
     patience: int = 10
+    study: bool = True
 
     @property
     def work(self) -> Path:
         """Folder of all its results."""
-        return Path('work_dirs/miniature') / self.name
+        return Path('work_dirs/miniature') / ('study'
+                                              if self.study else self.name)
 
     @property
     def data(self) -> Path:
         """Folder of its images and prepared videos."""
-        return Path('data/miniature') / self.name
+        return Path('data/miniature') / self.work.name
 
     def pretrained(self, backbone: str) -> Path:
-        """Where a frozen backbone's weights are."""
-        return self.work / backbone / f'iter_{self.pretrain}.pth'
+        """A frozen backbone's weights; what is known of it lies beside them.
+
+        Those of the study come along, so that it goes on with the same ones
+        on any machine.
+        """
+        folder = FROZEN if self.study else self.work / 'backbones'
+        return folder / f'{backbone}.pth'
+
+    def stills(self, backbone: str) -> float:
+        """Unseen still images that a frozen backbone recognises, per cent."""
+        path = self.pretrained(backbone).with_suffix('.json')
+        return json.loads(path.read_text())['top1']
 
     def place(self, cell: Cell, seed: int) -> Path:
         """Where the result of a training is."""
@@ -564,6 +579,19 @@ class Grid:
             }
         return found
 
+    def only(self, names: Sequence[str]) -> 'Grid':
+        """The same grid with some of its tables; none for all.
+
+        Raises:
+            ValueError: If it has no such table.
+        """
+        if unknown := set(names) - set(self.chosen):
+            raise ValueError(f'{self.name}: there is no table '
+                             f'{sorted(unknown)}; there are '
+                             f'{list(self.chosen)}.')
+        chosen = {name: self.chosen[name] for name in names}
+        return replace(self, chosen=chosen) if names else self
+
     def runs(self) -> List[Tuple[str, Cell, int]]:
         """Name, cell and seed of every training, in their order.
 
@@ -589,38 +617,27 @@ QUICK = Grid(
     pretrain=4,
     steps=6,
     interval=2,
-    patience=2)
+    patience=2,
+    study=False)
 REDUCED = Grid(
     'reduced', {
         'amplitude': (5, ()),
-        'amplitude, 3-D':
-        (2, ('learned from 1, skip', '3 x match, skip', '10 x match, skip')),
-        'motion': (1, ('DualPath', 'ST-Adapter', 'AIM', 'ZeroI2V', 'TIA',
-                       'LoRA', 'SSF', 'AdaptFormer, temporal head')),
+        'amplitude, 3-D': (1, ('learned from 1, skip', '3 x match, skip')),
+        'motion': (1, ('DualPath', 'ST-Adapter', 'AIM', 'TIA', 'LoRA')),
         'Swin': (1, ('match, skip', '1, skip')),
         'positions':
         (1, ('frame number, none, skip', 'no code, none, skip',
-             'no code, trained, skip', 'frame number, trained, skip',
-             'frame number, fresh, skip')),
-        'frozen features': (1, ()),
-        'rotary': (1, ('3-D, none', 'frame number, none', 'no code, none',
-                       'no code, trained')),
+             'no code, trained, skip', 'frame number, trained, skip')),
+        'frozen features': (1, ('mean of class tokens', 'EVL', 'Side4Video')),
+        'rotary': (1, ('3-D, none', 'no code, none')),
         'appearance': (1, ('DualPath', 'AdaptFormer')),
-        'literal': (1, ('non-zero start, amplitude 1', )),
         'paths': (1, ('spatial alone', )),
-        'framesets': (1, ('T_G = 3, amplitude match', 'T_G = 3, amplitude 1'))
+        'framesets': (1, ('T_G = 3, amplitude match', ))
     })
-WHOLE = Grid(
-    'whole', {
-        table: ({
-            'amplitude': 5,
-            'amplitude, 3-D': 5,
-            'width': 3,
-            'Swin': 3,
-            'both': 1
-        }.get(table, 2), ())
-        for table in tables()
-    })
+WHOLE = Grid('whole', {
+    table: (5 if table == 'amplitude' else 1, ())
+    for table in tables()
+})
 GRIDS = {grid.name: grid for grid in (QUICK, REDUCED, WHOLE)}
 
 

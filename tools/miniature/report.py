@@ -18,8 +18,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import torch
-from curves import fewer, mean, number, spread, steps_to, stopped
-from grid import BACKBONES, GRIDS, Grid, named, tables
+from curves import fewer, mean, number, span, spread, steps_to, stopped
+from grid import BACKBONES, GRIDS, WHOLE, Grid, named, tables
 from inputs import View
 from matplotlib import colormaps
 from matplotlib.figure import Figure
@@ -43,46 +43,52 @@ CLAIM = (('skip', 'match, skip', '1, skip'), ('literal', 'match, literal',
 
 
 def collect(grid: Grid) -> Dict[str, Any]:
-    """All results of a grid, and where they come from."""
+    """All results that there are, and where they come from.
+
+    Args:
+        grid: One of the study, whose results all count, or ``quick``.
+    """
     cells: Dict[str, Dict[str, Any]] = {}
-    commits = set()
-    for name, cell, seed in grid.runs():
-        path = grid.place(cell, seed)
-        if not path.exists():
-            continue
+    known = {
+        cell.digest(): (f'{table}: {label}', cell)
+        for table, rows in reversed(tables().items())
+        for label, cell in rows.items()
+    }
+    for path in sorted((grid.work / 'trainings').glob('*.json')):
         result = json.loads(path.read_text())
-        commits.add(result.pop('commit'))
+        if result['cell'] not in known:
+            continue
+        name, cell = known[result['cell']]
         row = cells.setdefault(
-            result.pop('cell'),
+            result['cell'],
             dict(
                 name=name,
                 task=cell.task,
+                backbone=cell.backbone,
                 trainable=result['trainable'],
                 macs=result['macs'],
                 interval=result['interval'],
                 seeds={}))
-        row['seeds'][str(seed)] = {
+        row['seeds'][str(result['seed'])] = {
             k: result[k]
-            for k in ('curve', 'amplitude', 'seconds')
+            for k in ('curve', 'amplitude', 'stills', 'seconds', 'commit')
         }
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     return dict(
         provenance(f'bash tools/miniature.sh {grid.name}', DEPENDS, device),
-        trained_at=sorted(commits),
         grid=dict(
             name=grid.name,
             videos=grid.videos,
             steps=grid.steps,
             patience=grid.patience,
             trainings=sum(len(row['seeds']) for row in cells.values()),
-            of=len(grid.runs()),
+            of=len(WHOLE.runs()),
             core_minutes=round(
                 sum(run['seconds'] for row in cells.values()
                     for run in row['seeds'].values()) / 60)),
         pretrained={
-            name: json.loads(path.read_text())['top1']
-            for name in BACKBONES
-            if (path := grid.work / name / 'result.json').exists()
+            name: grid.stills(name)
+            for name in BACKBONES if grid.pretrained(name).exists()
         },
         tables={
             table: {
@@ -139,24 +145,22 @@ class Study:
             run['amplitude'] for run in row['seeds'].values()
             if run['amplitude'] is not None
         ]
-        heard = '-'
-        if amplitudes:
-            low, high = min(amplitudes), max(amplitudes)
-            heard = f'{low:.2f}' if f'{low:.2f}' == f'{high:.2f}' else \
-                f'{low:.2f} to {high:.2f}'
+        heard = span(amplitudes, 2) if amplitudes else '-'
         return [
             label,
             spread(list(self.steps(table, label).values())),
             mean([curve[-1] for curve in curves]),
             number(statistics.median(ran)) +
             (f', {rising} of {len(curves)} still rising' if rising else ''),
-            heard, f'{row["trainable"]:,}', f'{row["macs"] / 1e6:.1f}',
+            heard,
+            span([run['stills'] for run in row['seeds'].values()],
+                 1), f'{row["trainable"]:,}', f'{row["macs"] / 1e6:.1f}',
             str(len(curves))
         ]
 
 
 HEADER = [
-    '', 'steps to 90 %', 'final top-1', 'trained for', 'amplitude',
+    '', 'steps to 90 %', 'final top-1', 'trained for', 'amplitude', 'stills',
     'trainable', 'multiply-adds (M)', 'seeds'
 ]
 
@@ -213,9 +217,15 @@ def about(study: Study) -> str:
     known = ', '.join(f'{name} {top1:.1f} %'
                       for name, top1 in content['pretrained'].items())
     grid = content['grid']
+    commits = {
+        run['commit']
+        for row in content['cells'].values()
+        for run in row['seeds'].values()
+    }
     return (f'`{content["command"]}`, {content["date"]}, commit '
-            f'{", ".join(content["trained_at"])}: {machine}. '
-            f'{grid["trainings"]} of the {grid["of"]} trainings of this grid, '
+            f'{", ".join(sorted(commits))}: {machine}. '
+            f'{grid["trainings"]} trainings of {len(content["cells"])} cells; '
+            f'the whole grid has {grid["of"]}. '
             f'{grid["core_minutes"]} minutes of one core together, '
             f'{grid["videos"][0]:,} training and {grid["videos"][1]:,} test '
             f'videos, at most {grid["steps"]:,} steps. Unseen still images '

@@ -29,10 +29,12 @@ from rich.progress import Progress, TimeElapsedColumn
 
 import mmdualpath  # noqa: F401
 from mmdualpath.analysis.complexity import count_macs, count_params, view_of
-from mmdualpath.analysis.provenance import commit
+from mmdualpath.analysis.provenance import commit, stale
 from mmdualpath.analysis.structure import build_structure, without_weights
+from mmdualpath.models.weights import convert, read_file, write_checkpoint
 
 Job = Tuple[str, str, Cell, int]  # grid, name, cell, seed
+RESULTS = Path(__file__).parents[2] / 'docs/miniature/results.json'
 
 
 def quiet() -> None:
@@ -54,8 +56,8 @@ def pretrain(job: Tuple[str, str]) -> None:
     """Pretrain a backbone on still images, with mmpretrain."""
     grid, backbone = named(job[0]), job[1]
     quiet()
-    result = grid.work / backbone / 'result.json'
-    if result.exists():
+    weights = grid.pretrained(backbone)
+    if weights.exists():
         return
     config, images, _ = BACKBONES[backbone]
     cfg = Config.fromfile(CONFIGS / f'miniature/{config}.py')
@@ -69,11 +71,14 @@ def pretrain(job: Tuple[str, str]) -> None:
     cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = warmup
     cfg.param_scheduler[1].end = steps
     cfg.default_hooks.checkpoint.interval = steps
-    cfg.work_dir = str(result.parent)
+    cfg.work_dir = str(grid.work / backbone)
     runner = Runner.from_cfg(cfg)
     runner.train()
     curve = runner.message_hub.get_scalar('val/accuracy/top1').data[0]
-    write(result, dict(top1=float(curve[-1])))
+    write(weights.with_suffix('.json'), dict(top1=float(curve[-1])))
+    content = read_file(grid.work / backbone / f'iter_{steps}.pth')
+    tensors = convert(content['state_dict']).tensors
+    write_checkpoint(dict(state_dict=tensors), weights)
 
 
 def configure(cell: Cell, seed: int, grid: Grid) -> Config:
@@ -140,6 +145,7 @@ def train(job: Job) -> Dict[str, Any]:
         known,
         cell=cell.digest(),
         seed=seed,
+        stills=grid.stills(cell.backbone),
         interval=grid.interval,
         curve=[
             round(float(v), 5)
@@ -158,6 +164,36 @@ def attempt(job: Job) -> Tuple[Job, Any]:
         return job, train(job)
     except Exception as error:
         return job, f'{type(error).__name__}: {error}'
+
+
+def take_over(grid: Grid, known: Path = RESULTS) -> int:
+    """Results of former runs, on whatever machine, are not trained again.
+
+    Args:
+        grid: What is to be trained; only the study has former results.
+        known: The figures of the study's page. They count as long as nothing
+            that they depend on has changed.
+
+    Returns:
+        How many trainings there were.
+    """
+    if not grid.study or not known.exists():
+        return 0
+    content = json.loads(known.read_text())
+    if changed := stale(content):
+        print(f'{known.name} is of other {", ".join(changed)}: all is '
+              'trained anew.')
+        return 0
+    count = 0
+    for digest, row in content['cells'].items():
+        for seed, result in row['seeds'].items():
+            path = grid.work / 'trainings' / f'{digest}-{seed}.json'
+            if not path.exists():
+                shared = {k: row[k] for k in ('trainable', 'macs', 'interval')}
+                write(path,
+                      dict(cell=digest, seed=int(seed), **shared, **result))
+                count += 1
+    return count
 
 
 def run(grid: Grid, workers: int) -> None:
@@ -205,17 +241,27 @@ def main() -> None:
         type=int,
         default=8 if torch.cuda.is_available() else os.cpu_count(),
         help='trainings at a time')
+    parser.add_argument(
+        '--tables', nargs='+', default=[], help='only the cells of these')
+    parser.add_argument(
+        '--anew',
+        action='store_true',
+        help='also what docs/miniature/results.json already knows')
     args = parser.parse_args()
-    grid = named(args.grid)
+    grid = named(args.grid).only(args.tables)
+    if not args.anew and (count := take_over(grid)):
+        print(f'{count} trainings are known from {RESULTS.name}.')
     cells = [cell for _, cell, _ in grid.runs()]
     splits = ('train', 'test')
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(['inputs', 'mmdualpath'])
     prepare_stills(grid.data, dict(zip(splits, grid.images)))
     backbones = sorted({cell.backbone for cell in cells})
-    print(f'Pretraining {", ".join(backbones)}', flush=True)
+    due = [name for name in backbones if not grid.pretrained(name).exists()]
+    if due:
+        print(f'Pretraining {", ".join(due)}', flush=True)
     with context.Pool(args.workers) as pool:
-        pool.map(pretrain, [(grid.name, name) for name in backbones])
+        pool.map(pretrain, [(grid.name, name) for name in due])
     views = {
         view
         for cell in cells

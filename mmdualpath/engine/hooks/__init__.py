@@ -6,9 +6,10 @@ from .compile import CompileHook
 from .exact_resume import ExactResumeHook
 from .float32_scores import Float32ScoresHook
 from .model_report import ModelReportHook
+from .shard_frozen import ShardFrozenHook
 
 __all__ = [
     'AttentionPictureHook', 'BadVideoHook', 'CachedFeaturesHook',
     'CompileHook', 'ExactResumeHook', 'Float32ScoresHook', 'ModelReportHook',
-    'ReliableCheckpointHook'
+    'ReliableCheckpointHook', 'ShardFrozenHook'
 ]

@@ -8,6 +8,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from ...augmentation import Clip
 from ...datasets.transforms import ClipAugment, GridFrameset
@@ -49,12 +50,19 @@ class ModelReportHook(Hook):
 
     Raises:
         ValueError: If parts of the model or the data do not fit each other,
-            or ``compile`` has no :class:`CompileHook`.
+            ``compile`` has no :class:`CompileHook`, or FSDP wraps the model.
     """
     priority = 'VERY_HIGH'
 
     def before_run(self, runner: Runner) -> None:
         """Check the model before anything is loaded or trained."""
+        if isinstance(runner.model, FullyShardedDataParallel):
+            raise ValueError(
+                f'{type(runner.model).__name__} divides what the modules of a '
+                'model hold: a frozen backbone that two views share would be '
+                'divided twice, and its checkpoints lack the tensors it looks '
+                "for. Take default_hooks.shards=dict(type='ShardFrozenHook') "
+                'instead.')
         model = _bare(runner.model)
         if getattr(model, 'backbone', None) is None:
             return

@@ -6,7 +6,7 @@ Official code: https://github.com/openai/CLIP
 The transformer is mmpretrain's; this file adds what CLIP sets and the visual
 projection.
 """
-from typing import Optional, Tuple, Union
+from typing import Any, Optional, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -69,7 +69,7 @@ class CLIPVisionTransformer(VisionTransformer):
                  quick_gelu: Optional[bool] = None,
                  out_type: str = 'cls_token',
                  layer_cfgs: dict = dict(),
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         if out_dims is not None and out_type != 'cls_token':
             raise ValueError(
                 f'out_dims={out_dims} projects the class token, but '

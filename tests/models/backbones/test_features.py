@@ -5,8 +5,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
-from models.test_rows_and_adapters import (BACKBONES, SWIN, VIT, bare, frozen,
-                                           samples)
+from rows import BACKBONES, SWIN, VIT, bare, frozen, samples
 
 from mmdualpath.models.backbones.frozen import tensors_of
 from mmdualpath.models.features import Features
