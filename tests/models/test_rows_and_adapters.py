@@ -5,6 +5,7 @@ keeps all that an adapter promises.
 """
 import copy
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -57,6 +58,50 @@ def test_no_adapter_is_left_out():
     assert known == set(OPTIONS)
     assert {adapter for _, adapter, _ in CASES} == known
     assert {backbone for backbone, _, _ in CASES} == set(BACKBONES)
+
+
+# Columns of the tables of docs/backbones.md.
+COLUMNS = {
+    'ViT': ('timm_vit', 'timm_no_class_token'),
+    'DINOv3, PE': ('timm_dinov3', 'timm_pe'),
+    'Hiera': ('timm_hiera', ),
+    'DINOv2, SigLIP (transformers)': ('hf_dinov2', 'hf_siglip', 'hf_siglip2'),
+    'DINOv3 (transformers)': ('hf_dinov3', ),
+    'V-JEPA 2': ('hf_vjepa2', ),
+    'ViT, CLIP': ('vit', 'clip', 'layer_scale'),
+    'BEiT': ('beit', ),
+    'HiViT': ('hivit', ),
+    'VideoMAE': ('videomae', ),
+    'Video Swin': ('video_swin', ),
+    'DualFormer': ('dualformer', ),
+    'TimeSformer, UniFormerV2': ('timesformer', 'uniformerv2'),
+    'MViT': ('mvit', ),
+}
+OF_BOTH = {  # of timm and of OpenMMLab
+    'EVA-02': ('timm_eva02', 'eva02'),
+    'Swin': ('timm_swin', 'swin'),
+    'Swin V2': ('timm_swinv2', 'swinv2'),
+}
+
+
+def test_the_documentation_says_what_fits():
+    text = (Path(__file__).parents[2] / 'docs/backbones.md').read_text()
+    _, *tables = text.split('| method | site |')
+    assert len(tables) == 2
+    for number, table in enumerate(tables):
+        head, _, *lines = table.split('\n\n')[0].splitlines()
+        columns = [c.strip() for c in head.strip('| ').split('|')]
+        for line in lines:
+            methods, site, *cells = line.strip('|').split('|')
+            assert len(cells) == len(columns)
+            for column, cell in zip(columns, cells):
+                own = COLUMNS.get(column) or (OF_BOTH[column][number], )
+                said = {'✓': True, '–': False}[cell.strip()]
+                for method in re.findall('`(.*?)`', methods):
+                    for backbone in own:
+                        case = backbone, method, site.strip('` ')
+                        assert (case in CASES) == said, case
+    assert all(f'`{name}`' in text for name in OPTIONS if name != 'FrameMean')
 
 
 @pytest.mark.parametrize('backbone, refused', [
