@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pages
 import pytest
-from helpers import ROOT
+from helpers import ROOT, free_port
 from python_server import write_client
 
 MIM = '''#!/usr/bin/env bash
@@ -67,7 +67,10 @@ def run(script: str, folder: Path, programs: Path,
     path = os.pathsep.join(
         [str(programs),
          str(Path(sys.executable).parent), os.environ['PATH']])
-    env = environment(PATH=path, PYTHON_EXEC=str(programs / 'python'))
+    env = environment(
+        PATH=path,
+        PYTHON_EXEC=str(programs / 'python'),
+        PORT=str(free_port()))
     env.pop('PYTHONPATH', None)
     return subprocess.run(['bash', file],
                           env=env,
