@@ -8,7 +8,7 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=dict(temporal=dict(adapters=dict(attn_in=None))),
+    backbone=dict(temporal=dict(adapters=dict(attn_in=dict(enabled=False)))),
     cls_head=dict(num_classes=400))
 
 # Everything is decayed: biases, norms, class token and positions too.

@@ -11,5 +11,8 @@ _base_ = [
 model = dict(
     backbone=dict(
         temporal=dict(
-            adapters=dict(positions=dict(num_framesets=3), attn_in=None))),
+            adapters=dict(
+                positions=dict(num_framesets=3),
+                attn_in=dict(enabled=False),
+            ))),
     cls_head=dict(num_classes=400))

@@ -1,54 +1,11 @@
 # bash tools/quickstart.sh
 # DualPath with the miniature ViT on the rendered motions of digits, 16 frames
-# of 64 pixels. Three things differ from dualpath_vitb_ssv2.py, of which the
-# first two learn sooner:
-# - Serial adapters have an inner skip, as in dualpath-skip_vitb_ssv2.py.
-# - The temporal path trains its position embedding and adds the number of the
-#   frame to it, as in dualpath-frame-number_vitb_ssv2.py.
-# - The spatial frames lie symmetrically in the clip. Every (T / T_S)-th frame,
-#   the first included, would tell a motion from the same motion backwards.
+# of 64 pixels.
 # paper: no figure, a miniature
 _base_ = [
-    '_base_/models/vit-mini.py', '_base_/datasets/digits.py',
+    '_base_/models/dualpath_vit-mini.py', '_base_/datasets/digits.py',
     '_base_/schedules/digits.py', '_base_/default_runtime.py'
 ]
-
-adapter = dict(width=32)
-grid = (4, 4)
-model = dict(
-    type='DualPath',
-    backbone=dict(
-        type='DualPathBackbone',
-        backbone=dict(init_cfg=_base_.pretrained, **_base_.backbone),
-        spatial=dict(
-            trainable=['cls_token', 'pos_embed'],
-            adapters=dict(
-                attn=dict(type='ParallelAdapter', site='attn', **adapter),
-                mlp=dict(type='ParallelAdapter', site='mlp', **adapter))),
-        temporal=dict(
-            trainable=['cls_token', 'pos_embed'],
-            adapters=dict(
-                positions=dict(
-                    type='FrameIndexPositions',
-                    site='stem',
-                    amplitude='match',
-                    num_framesets=1,
-                    grid=grid),
-                attn_in=dict(type='PreAdapter', site='attn', **adapter),
-                attn_out=dict(type='SerialAdapter', site='attn', **adapter),
-                mlp=dict(type='SerialAdapter', site='mlp', **adapter)))),
-    cls_head=dict(
-        type='MLPHead',
-        num_classes=8,
-        in_channels=2 * 64,
-        topk=(1, ),
-        average_clips='prob'),
-    data_preprocessor=dict(
-        type='DualPathDataPreprocessor',
-        num_spatial_frames=[4, 11],
-        grid=grid,
-        mean=[127.5, 127.5, 127.5],
-        std=[63.75, 63.75, 63.75]))
 
 default_hooks = dict(
     logger=dict(interval=25), checkpoint=dict(max_keep_ckpts=1))

@@ -1,10 +1,24 @@
-"""A page in headless Chromium, for tests that look at one."""
+"""A page in headless Chromium, for tests that look at one.
+
+    python tests/browser.py PICTURE ADDRESS PROGRAM ...
+
+starts a program of Python's that serves a page, with its options, and writes
+a picture of the page once it stays as it is.
+"""
 import contextlib
+import io
 import os
+import runpy
 import shutil
-from typing import Iterator, List
+import socket
+import sys
+import threading
+import time
+from typing import Iterator, List, Sequence
+from urllib.parse import urlparse
 
 import pytest
+from PIL import Image
 
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
 needs_browser = pytest.mark.skipif(
@@ -17,7 +31,10 @@ OPTIONS = [
 
 
 @contextlib.contextmanager
-def opened(address: str, width: int = 1280, height: int = 900) -> Iterator:
+def opened(address: str,
+           width: int = 1280,
+           height: int = 900,
+           options: Sequence[str] = ()) -> Iterator:
     """A page of Playwright's that has loaded.
 
     What goes wrong in it, and each file from another host that it asks for,
@@ -27,6 +44,7 @@ def opened(address: str, width: int = 1280, height: int = 900) -> Iterator:
         address: ``http://localhost:…`` or ``file://…``.
         width: Of the window in pixels.
         height: Of the window in pixels.
+        options: More options of Chromium's, such as those of its fake camera.
     """
     from playwright.sync_api import sync_playwright
     faults: List[str] = []
@@ -34,8 +52,9 @@ def opened(address: str, width: int = 1280, height: int = 900) -> Iterator:
     env = {k: v for k, v in os.environ.items() if 'proxy' not in k.lower()}
     with sync_playwright() as play:
         browser = play.chromium.launch(
-            executable_path=CHROMIUM, args=OPTIONS, env=env)
+            executable_path=CHROMIUM, args=[*OPTIONS, *options], env=env)
         page = browser.new_page(viewport=dict(width=width, height=height))
+        page.set_default_timeout(60000)  # where others work as well
         page.on('pageerror', lambda error: faults.append(str(error)))
         page.on(
             'request', lambda request: request.url.startswith(
@@ -46,3 +65,31 @@ def opened(address: str, width: int = 1280, height: int = 900) -> Iterator:
         yield page
         browser.close()
     assert not faults, faults
+
+
+def main(picture: str, address: str, *program: str) -> None:
+    """Write a picture of a page that a program serves."""
+    sys.argv[:] = program
+    threading.Thread(
+        target=runpy.run_path,
+        args=program[:1],
+        kwargs=dict(run_name='__main__'),
+        daemon=True).start()
+    host, port = urlparse(address).netloc.split(':')
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            socket.create_connection((host, int(port))).close()
+            break
+        time.sleep(1)
+    with opened(address) as page:
+        before = after = b''
+        while not before == after != b'':
+            page.wait_for_timeout(3000)
+            before, after = after, page.screenshot(full_page=True)
+    image = Image.open(io.BytesIO(after))
+    image.quantize(256, dither=Image.Dither.NONE).save(picture, optimize=True)
+    print(f'Wrote {picture}.')
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

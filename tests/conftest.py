@@ -6,6 +6,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from hub import hub  # noqa: E402, F401
 from mmengine.registry import init_default_scope  # noqa: E402
 
 import mmdualpath  # noqa: E402, F401

@@ -91,7 +91,7 @@ def shrink(cfg: Config, dims: int = 48, heads: int = 4) -> Config:
         cfg.model.cls_head.hidden_channels = 16
     for view in views:
         for adapter in view.get('adapters', {}).values():
-            if adapter and 'width' in adapter:
+            if 'width' in adapter:
                 adapter['width'] = 8
     head = cfg.model.cls_head
     head.in_channels = len(views) * features

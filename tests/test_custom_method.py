@@ -1,4 +1,4 @@
-"""The method that the README shows, taken from the README itself."""
+"""The method that the documentation shows, taken from its page."""
 import importlib.util
 import re
 from pathlib import Path
@@ -9,12 +9,12 @@ from mmaction.registry import MODELS
 
 from mmdualpath.models.backbones import fold
 
-PAGE = Path(__file__).parents[1] / 'README.md'
+PAGE = Path(__file__).parents[1] / 'docs/custom_method.md'
 
 
 @pytest.fixture(scope='module')
 def method(tmp_path_factory):
-    """The README's block of code, imported as the file it is."""
+    """The page's block of code, imported as the file it is."""
     code = re.search(r'```python\n("""\(IA\).*?)```', PAGE.read_text(),
                      re.S).group(1)
     path = tmp_path_factory.mktemp('user') / 'ia3.py'

@@ -115,9 +115,9 @@ def test_installed_wheel_trains(site, tmp_path):
      'from contextlib import nullcontext as program'),
 ])
 def test_bases_of_an_installed_wheel(site, tmp_path, base, first):
-    """In our programs by name, with MMEngine alone as the README says."""
-    readme = (ROOT / 'README.md').read_text()
-    assert f'_base_ = {base}\n' in readme
+    """In our programs by name, with MMEngine alone as the page says."""
+    page = (ROOT / 'docs/start.md').read_text()
+    assert f'_base_ = {base}\n' in page
     (tmp_path / 'mine.py').write_text(
         f'_base_ = {base}\nmodel = dict(cls_head=dict(num_classes=12))\n')
     code = (f'{first}\n'

@@ -11,6 +11,7 @@ What they write under docs/ stands in the documentation by tools/tables.py.
         mmdualpath://dualpath_vit-mini_digits.pth
     python tools/benchmark.py stream hops --out docs/benchmarks/stream.json
     python tools/benchmark.py deploy --out docs/benchmarks/deploy.json
+    python tools/benchmark.py fit imbalance --out docs/benchmarks/fit.json
     python tools/benchmark.py shards --out docs/benchmarks/shards.json
     python tools/benchmark.py picture docs/benchmarks/cpu.json
 """
@@ -18,8 +19,8 @@ import argparse
 import logging
 from typing import Optional, Sequence
 
-from benchmarks import (deploy, models, picture, pipeline, predict, shards,
-                        stream)
+from benchmarks import (deploy, fit, models, picture, pipeline, predict,
+                        shards, stream)
 
 from mmdualpath.apis.programs import program
 
@@ -29,6 +30,7 @@ PROGRAMS = dict(
     predict=predict,
     stream=stream,
     deploy=deploy,
+    fit=fit,
     shards=shards,
     picture=picture)
 

@@ -7,7 +7,10 @@ A measured figure stands in a JSON file under docs/ that its command wrote,
 with what it depends on. In a page, between comments, stands what is written
 from it:
 
-- a table, ``<!-- table of FILE -->`` up to ``<!-- end of table -->``;
+- a table, ``<!-- table of FILE -->`` up to ``<!-- end of table -->``; so do
+  tables of the adapters of a module, ``<!-- places of MODULE -->`` and
+  ``<!-- options of MODULE -->``, from docstrings and annotations
+  (``pip install -e ".[docs]"``);
 - a figure, ``<!-- = FILE : KEY : ... : FORMAT -->4.09<!-- / -->``. The keys
   lead to it in the file; ``1/KEY`` is its inverse. FORMAT is Python's. Of a
   config instead of a file there are ``parameters`` (millions, trainable /
@@ -29,6 +32,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
 import complexity
+import option_tables
 import results_table
 from benchmarks import tables
 
@@ -37,8 +41,9 @@ from mmdualpath.apis.programs import program
 
 ROOT = Path(__file__).parents[1]
 NOT_RUN = 'not yet run'
-TABLE = re.compile(r'(<!-- table of (\S+) -->\n).*?(<!-- end of table -->)',
-                   re.DOTALL)
+TABLE = re.compile(
+    r'(<!-- (table|places|options) of (\S+) -->\n).*?(<!-- end of table -->)',
+    re.DOTALL)
 FIGURE = re.compile(r'(<!-- = ([^>]*?) -->)[^<]*(<!-- / -->)')
 
 
@@ -112,9 +117,13 @@ def filled(page: Path, text: str) -> str:
         raise ValueError(f'{page.name}: no line may begin with {begins[0]}')
 
     def as_table(found: re.Match) -> str:
-        path = page.parent / found[2]
-        text = tables.table(path) if path.is_file() else 'Not yet run.\n'
-        return f'{found[1]}\n{text}\n{found[3]}'
+        _, kind, name, end = found.groups()
+        path = page.parent / name
+        if kind in option_tables.TABLES:
+            text = option_tables.TABLES[kind](name)
+        else:
+            text = tables.table(path) if path.is_file() else 'Not yet run.\n'
+        return f'{found[1]}\n{text}\n{end}'
 
     def as_figure(found: re.Match) -> str:
         name, *keys = (part.strip() for part in found[2].split(' : '))

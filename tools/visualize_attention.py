@@ -16,20 +16,20 @@ import sys
 from pathlib import Path
 from typing import Dict, List, Optional, Union
 
-import torch
 from mmaction.registry import DATASETS
 from mmengine.config import Config, DictAction
-from torch import Tensor, nn
+from torch import nn
 
 from mmdualpath.apis.inference import VideoInferencer, find_videos, for_each
 from mmdualpath.apis.programs import program
-from mmdualpath.apis.windows import VideoResult, segment
+from mmdualpath.apis.windows import VideoResult
 from mmdualpath.datasets.decoding import open_video
 from mmdualpath.models.backbones import AdaptedBackbone, views_of
 from mmdualpath.visualization import without_adapters
-from mmdualpath.visualization.pictures import save, sheet, write_video
+from mmdualpath.visualization.pictures import sheet
+from mmdualpath.visualization.predictions import save, write_video
 from mmdualpath.visualization.sheets import (attention_frames, attention_rows,
-                                             model_sections, path_inputs)
+                                             model_sections, read_segment)
 
 
 def parse_heads(text: str) -> Union[str, List[int]]:
@@ -63,17 +63,6 @@ def videos_of(args: argparse.Namespace, cfg: Config) -> List[str]:
         dataset.get_data_info(index)['filename']
         for index in range(min(args.samples, len(dataset)))
     ]
-
-
-@torch.no_grad()
-def read(inferencer: VideoInferencer, video: str) -> Dict[str, Tensor]:
-    """What each path of a model reads of a video."""
-    reader = open_video(video)
-    whole = dict(
-        segment(0, len(reader), reader.get_avg_fps()), video_reader=reader)
-    preprocessor = inferencer.model.data_preprocessor
-    batch = next(iter(inferencer.preprocess([whole])))
-    return path_inputs(preprocessor(batch)['inputs'], preprocessor)
 
 
 def main() -> bool:
@@ -125,7 +114,9 @@ def main() -> bool:
 
     def draw(result: VideoResult, name: str) -> None:
         video = result.video
-        inputs = read(inferencer, video)
+        reader = open_video(video)
+        inputs = read_segment(inferencer, reader, 0, len(reader),
+                              reader.get_avg_fps())
         rows = attention_rows(
             model,
             inputs,

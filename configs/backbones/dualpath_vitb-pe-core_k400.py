@@ -7,5 +7,5 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=dict(temporal=dict(adapters=dict(attn_in=None))),
+    backbone=dict(temporal=dict(adapters=dict(attn_in=dict(enabled=False)))),
     cls_head=dict(num_classes=400))

@@ -78,7 +78,7 @@ class VideoReader:
     Raises:
         ValueError: If it is no video that can be read.
 
-    Example:
+    Examples:
         >>> reader = VideoReader('demo.mp4')
         >>> frames = reader.get_batch([0, len(reader) // 2])  # (2, H, W, 3)
     """

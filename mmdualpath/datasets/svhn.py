@@ -1,5 +1,5 @@
 """Street View House Numbers, read by torchvision, for mmpretrain's models."""
-from typing import List
+from typing import Any, List
 
 from mmaction.registry import DATASETS
 from mmpretrain.datasets import BaseDataset
@@ -30,7 +30,7 @@ class SVHN(BaseDataset):
                  data_root: str,
                  split: str = 'train',
                  download: bool = True,
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         if split not in ('train', 'test'):
             raise ValueError(f'split={split!r} is neither train nor test.')
         self.split = split

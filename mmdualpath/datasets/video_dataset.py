@@ -76,8 +76,8 @@ class ReliableVideoDataset(VideoDataset):
         unreadable: ``raise`` or ``wrong``, in testing.
         report: File to list unreadable videos in. Without one they are only
             logged and counted by each process.
-        args: As ``VideoDataset``.
-        kwargs: As ``VideoDataset``.
+        args (Any): As ``VideoDataset``.
+        kwargs (Any): As ``VideoDataset``.
 
     Raises:
         ValueError: If an argument or a line of ``ann_file`` is not as

@@ -1,5 +1,5 @@
 """One sheet of attention for a model and a batch."""
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -7,11 +7,14 @@ from mmaction.models import BaseRecognizer
 from PIL import Image
 from torch import Tensor, nn
 
+from ..apis.inference import VideoInferencer
+from ..apis.windows import segment
 from ..framesets import Size
 from ..models.backbones import views_of
 from .attention import attention_maps
-from .pictures import (Section, attention_sections, cut, draw_lines, heat_maps,
-                       overlay, side_by_side, to_images)
+from .pictures import (Section, attention_sections, cut, heat_maps, overlay,
+                       side_by_side, to_images)
+from .predictions import draw_lines
 
 Heads = Union[str, Sequence[int]]
 
@@ -39,6 +42,30 @@ def path_inputs(inputs: Union[Tensor, Mapping[str, Tensor]],
     return dict(frames=inputs[0, :1])
 
 
+@torch.no_grad()
+def read_segment(inferencer: VideoInferencer,
+                 reader: Any,
+                 start: int,
+                 stop: int,
+                 fps: float = 30.) -> Dict[str, Tensor]:
+    """What each path of a model reads of a part of a video.
+
+    Args:
+        inferencer: Has the model and its test pipeline.
+        reader: An open video, as ``VideoInferencer.scores`` takes it.
+        start: First frame.
+        stop: The one after the last.
+        fps: Frames per second.
+
+    Returns:
+        See :func:`path_inputs`.
+    """
+    preprocessor = inferencer.model.data_preprocessor
+    inputs = dict(segment(start, stop, fps), video_reader=reader)
+    batch = next(iter(inferencer.preprocess([inputs])))
+    return path_inputs(preprocessor(batch)['inputs'], preprocessor)
+
+
 def pick_heads(maps: Tensor, heads: Heads, label: str) -> Dict[str, Tensor]:
     """Choose or average heads, a row each.
 
@@ -57,7 +84,7 @@ def pick_heads(maps: Tensor, heads: Heads, label: str) -> Dict[str, Tensor]:
     if wrong:
         raise ValueError(f'heads={list(chosen)}: there are the heads 0 to '
                          f'{maps.shape[1] - 1}.')
-    return {f'{label}, head {h}': maps[:, h] for h in chosen}
+    return {f'head {h},\n{label}': maps[:, h] for h in chosen}
 
 
 def attention_rows(model: BaseRecognizer,
@@ -85,12 +112,14 @@ def attention_rows(model: BaseRecognizer,
             kinds['without adaptation'] = bare[path]
         if adapted:
             kinds['with adaptation' if bare else 'attention'] = view
-        rows[path] = {}
+        picked = []
         for label, network in kinds.items():
             maps = attention_maps(network, inputs[path], block, roll)
             if maps.dim() == 5:  # one map for the frames of a tube
                 maps = _to_frames(maps, inputs[path].shape[2])
-            rows[path].update(pick_heads(maps, heads, label))
+            picked.append(pick_heads(maps, heads, label).items())
+        # A head without and with adaptation below each other.
+        rows[path] = dict(row for head in zip(*picked) for row in head)
     return rows
 
 
@@ -100,8 +129,8 @@ def _to_frames(maps: Tensor, frames: int) -> Tensor:
     return maps[0, :, tube].transpose(0, 1)
 
 
-def _drawn_path(model: BaseRecognizer, inputs: Mapping[str, Tensor],
-                path: str) -> Tuple[np.ndarray, Optional[Size]]:
+def drawn_path(model: BaseRecognizer, inputs: Mapping[str, Tensor],
+               path: str) -> Tuple[np.ndarray, Optional[Size]]:
     """Images ``(n, H, W, 3)`` that a path reads, and the framesets' grid."""
     views = inputs[path]
     if views.dim() == 5:
@@ -119,7 +148,7 @@ def model_sections(model: BaseRecognizer,
         spatial='spatial path', temporal='temporal path', frames='frames')
     sections = []
     for path, maps in rows.items():
-        images, grid = _drawn_path(model, inputs, path)
+        images, grid = drawn_path(model, inputs, path)
         sections += attention_sections(names[path], images, dict(maps), grid,
                                        max_images)
     return sections
@@ -144,10 +173,11 @@ def attention_frames(model: BaseRecognizer,
         A picture for each frame, in time order.
     """
     path = 'temporal' if 'temporal' in rows else next(iter(rows))
-    images, grid = _drawn_path(model, inputs, path)
+    images, grid = drawn_path(model, inputs, path)
     columns = dict(input=images)
     for label, maps in rows[path].items():
-        columns[label] = overlay(images, heat_maps(maps, images.shape[1:3]))
+        heat, _ = heat_maps(maps, images.shape[1:3])
+        columns[' '.join(label.split())] = overlay(images, heat)
     if grid is not None:
         columns = {k: cut(v, grid) for k, v in columns.items()}
     pictures = []

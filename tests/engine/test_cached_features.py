@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 from helpers import ROOT, load_tool
+from mmaction.registry import DATASETS
 from mmengine.config import Config
 from tiny_training import CLIP, make_config, make_runner, write_videos
 
 from mmdualpath.datasets.feature_cache import FeatureCache
+from mmdualpath.datasets.randomness import Draw
 
 tool = load_tool('cache_features.py')
 VIDEOS = 6
@@ -106,7 +108,7 @@ def test_features_are_those_of_the_network_bit_for_bit(place, written):
         assert len(cache) == VIDEOS * views and len(cache.shards()) > 1
         for item in range(len(cache)):
             video, view = divmod(item, views)
-            sample = data[tool.Draw(video, (0, view, video))]
+            sample = data[Draw(video, (0, view, video))]
             batch = model.data_preprocessor(
                 dict(
                     inputs=[sample['inputs']],
@@ -192,7 +194,7 @@ def test_training_reads_features_and_labels_of_one_view(place, written):
     state = runner.model.state_dict()
     model, data = model_and_data(place, 'val')
     model.load_state_dict(state)
-    sample = data[tool.Draw(0, (0, 0, 0))]
+    sample = data[Draw(0, (0, 0, 0))]
     scores = [
         m.predict(
             m.data_preprocessor(
@@ -354,9 +356,85 @@ def test_killed_at_any_moment(place, written, tmp_path):
             json.loads(path.read_text())
     assert process.returncode == 0
     files = sorted(p.name for p in (written / 'train').iterdir())
+    assert sorted(p.name for p in folder.iterdir()) == files  # nothing left
     for name in files:
         assert (folder / name).read_bytes() == \
             (written / 'train' / name).read_bytes()
+
+
+LAST = dict(type='STAdapter', site='block', width=8, num_frames=4)
+
+
+@pytest.fixture(scope='module')
+def adapted(place):
+    """Adapters in the last block; training sees the same frames each time."""
+    folder = place / 'adapted'
+    folder.mkdir()
+    write_videos(folder, VIDEOS)
+    cfg = tiny(folder)
+    cfg.model.backbone = dict(
+        type='AdaptedBackbone',
+        backbone=dict(CLIP, out_dims=None),
+        adapters=[dict(LAST, blocks=[-1])])
+    cfg.model.cls_head.type = 'FrameMeanHead'
+    for option in ('depth', 'num_heads'):
+        del cfg.model.cls_head[option]
+    cfg.train_dataloader.dataset.pipeline = \
+        cfg.val_dataloader.dataset.pipeline
+    cfg.dump(folder / 'tiny.py')
+    write(folder, folder / 'features')
+    return folder
+
+
+def test_training_goes_on_from_the_frozen_blocks(adapted):
+    """The same losses, weights and predictions as through all of it."""
+    plain, cached = (
+        outputs_of(adapted, cache) for cache in (None, adapted / 'features'))
+    for (_, ours), (data, theirs) in zip(plain[0], cached[0]):
+        assert data['inputs'][0].shape == (4, 1, 17, 48)
+        assert ours == pytest.approx(theirs, rel=1e-5)
+    states = [runner.model.state_dict() for _, runner in (plain, cached)]
+    assert list(states[0]) == list(states[1])
+    for name, tensor in states[0].items():
+        torch.testing.assert_close(states[1][name], tensor)
+
+
+def test_files_outlive_other_adapters_but_no_other_block(adapted):
+    options = {
+        'model.backbone.adapters': [dict(LAST, blocks=[-1], width=4)],
+        'train_cfg.max_epochs': 1
+    }
+    outputs_of(adapted, adapted / 'features', **options)
+    options['model.backbone.adapters'] = [LAST]  # in all blocks
+    with pytest.raises(ValueError, match='not the frozen network in its firs'):
+        outputs_of(adapted, adapted / 'features', **options)
+    options = {'model.backbone.adapters': []}  # of the last block
+    with pytest.raises(ValueError, match='of another backbone than'):
+        outputs_of(adapted, adapted / 'features', **options)
+
+
+def test_blocks_that_draw_in_training_are_refused(adapted, tmp_path):
+    with pytest.raises(ValueError, match='set its drop rates to zero'):
+        write(adapted, tmp_path, '--cfg-options',
+              'model.backbone.backbone.drop_rate=0.5')
+
+
+def test_parts_that_are_being_written_stay(written, tmp_path):
+    folder = spoilt(written, tmp_path)
+    for name in ('00001.npy', '00001.json'):
+        (folder / name).unlink()
+    cache, there = FeatureCache(folder), []
+
+    def samples():
+        FeatureCache(folder).sweep()
+        there.extend(p.name for p in folder.glob('.*'))
+        for item in cache.items(1):
+            yield FeatureCache(written / 'train').read(item)
+
+    (folder / '.00001.npy.1.part').write_bytes(b'left')
+    cache.write(1, samples())
+    assert len(there) == 1 and there[0] != '.00001.npy.1.part'
+    assert not cache.missing()
 
 
 def test_without_the_hook_it_is_refused(place, written):
@@ -367,3 +445,27 @@ def test_without_the_hook_it_is_refused(place, written):
         dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']]))
     with pytest.raises(ValueError, match='CachedFeaturesHook'):
         model.extract_feat(batch['inputs'])
+
+
+def test_folds_of_a_split(written):
+    """Some videos of a cache, with their labels and features."""
+    data = DATASETS.build(
+        dict(
+            type='FeatureDataset',
+            folder=str(written / 'train'),
+            indices=[4, 1]))
+    cache = FeatureCache(written / 'train')
+    for place, video in enumerate((4, 1)):
+        views = [
+            cache.read(video * cache.views + v)[0] for v in range(cache.views)
+        ]
+        sample = data[place]
+        assert any(torch.equal(sample['inputs'], view) for view in views)
+        assert sample['data_samples'].gt_label.item() == video % 2
+        assert data.get_data_info(place)['label'] == video % 2
+    with pytest.raises(ValueError, match=r'indices=\[99\]'):
+        DATASETS.build(
+            dict(
+                type='FeatureDataset',
+                folder=str(written / 'train'),
+                indices=[99]))

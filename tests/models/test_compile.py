@@ -72,7 +72,7 @@ def test_dualpath(name, recompute, positions):
     cfg.model.backbone.with_cp = recompute
     for view in ('spatial', 'temporal'):
         adapters = (cfg.model.backbone.get(view) or {}).get('adapters', {})
-        for adapter in filter(None, adapters.values()):
+        for adapter in adapters.values():
             adapter.pop('dropout', None)
             if adapter['type'] == 'FramesetPositions':
                 adapter['type'] = positions

@@ -109,21 +109,42 @@ def test_timm_tells_it_of_both_libraries_models(kind, tmp_path):
         check_model(recognizer(backbone, CLIP))
 
 
-def test_open_clips_pooling(tiny_clip, tmp_path):
-    """What its config says of the class token is compared."""
-    import json
-    names = MODELS.build(tiny_clip).state_dict()
-    path = tmp_path / 'open_clip.pth'
-    tensors = {
-        'visual.transformer.resblocks.0.ln_1.weight': torch.zeros(48),
-        'visual.class_embedding': torch.zeros(48),
-        'visual.positional_embedding': names['pos_embed'][0]
-    }
-    torch.save(tensors, path)
-    config = dict(vision_cfg=dict(width=48, head_width=12, pool_type='avg'))
-    (tmp_path / 'open_clip_config.json').write_text(
-        json.dumps(dict(model_cfg=config)))
-    with pytest.raises(
-            ValueError,
-            match=r'pooling \(avg in the file, token in the model\)'):
-        load_pretrained(MODELS.build(tiny_clip), str(path))
+@pytest.mark.parametrize('written', [
+    'model = dict(data_preprocessor=dict(mean={mean}, std={std}))',
+    'model = {{"data_preprocessor": {{"mean": {mean}, "std": {std}}}}}',
+    'import os\nos.exit(3)\ndata_preprocessor = dict(mean={mean}, std={std})\n'
+    'norm = dict(mean=[1., 1., 1.], std=[1., 1., 1.])',
+])
+def test_a_file_of_openmmlab_keeps_its_config(written, tiny_swin, tmp_path):
+    """Which is read, and not run."""
+    tiny_swin.pop('init_cfg')
+    path = str(tmp_path / 'swin.pth')
+    torch.save(
+        dict(
+            meta=dict(cfg=written.format(**IMAGENET)),
+            state_dict=MODELS.build(tiny_swin).state_dict()), path)
+    backbone = dict(
+        tiny_swin, init_cfg=dict(type='Pretrained', checkpoint=path))
+    check_model(recognizer(backbone, IMAGENET))
+    with pytest.raises(ValueError, match='mean=.122.771.*Swin.*mean=.123.675'):
+        check_model(recognizer(backbone, CLIP))
+
+
+@pytest.mark.parametrize('text', [
+    '', 'model = dict(', 'data_preprocessor = dict(mean=None, std=None)',
+    'data_preprocessor = dict(mean=mean, std=std)',
+    'model = dict(data_preprocessor=dict(mean=[1.], std=[1.]))\n'
+    'data_preprocessor = dict(mean=[2.], std=[1.])'
+])
+def test_a_config_that_tells_no_pixels(text, tiny_swin, tmp_path, monkeypatch):
+    """The log says that nothing does."""
+    tiny_swin.pop('init_cfg')
+    network = MODELS.build(tiny_swin)
+    torch.save(
+        dict(meta=dict(cfg=text), state_dict=network.state_dict()),
+        tmp_path / 'swin.pth')
+    said = []
+    monkeypatch.setattr('mmdualpath.models.weights.loading.print_log',
+                        lambda text, **kwargs: said.append(text))
+    load_pretrained(network, str(tmp_path / 'swin.pth'))
+    assert 'Nothing tells with which mean and std' in said[0]

@@ -8,6 +8,7 @@ import pytest
 import videos
 from helpers import load_tool
 
+from mmdualpath.datasets import checking
 from mmdualpath.datasets.bad_videos import BadVideoReport
 
 
@@ -57,22 +58,22 @@ def test_a_folder(tool, tmp_path, monkeypatch):
     assert list(BadVideoReport(out).read()) == [str(tmp_path / 'c.MP4')]
 
 
-def test_crashes_and_hangs(tool, monkeypatch):
+def test_crashes_and_hangs(monkeypatch):
     """The video at fault is named, and those behind it are still read."""
 
-    def fault(path, frames):
+    def look_at(path, frames):
         if path == 'crash':
             os.kill(os.getpid(), signal.SIGSEGV)
         if path == 'hang':
             time.sleep(1000)
-        return 'broken' if path == 'broken' else None
+        return checking.Look('broken' if path == 'broken' else '')
 
-    monkeypatch.setattr(tool, 'fault', fault)
-    monkeypatch.setattr(tool, 'CHUNK', 4)
+    monkeypatch.setattr(checking, 'look_at', look_at)
+    monkeypatch.setattr(checking, 'CHUNK', 4)
     paths = ['a', 'crash', 'b', 'c', 'hang', 'd', 'broken', 'e', 'crash']
-    answers = sorted(tool.check(paths, processes=2, timeout=2))
+    answers = sorted(checking.check_videos(paths, processes=2, timeout=2))
     assert [p for p, _ in answers] == sorted(paths)
-    faults = [(p, r) for p, r in answers if r]
+    faults = [(p, look.fault) for p, look in answers if look.fault]
     assert [p for p, _ in faults] == ['broken', 'crash', 'crash', 'hang']
     assert faults[1][1] == 'crashes the decoder (exit status -11)'
     assert 'hangs' in faults[3][1]

@@ -1,16 +1,19 @@
 """Figures of the documentation are those of their files, and still true."""
 import ast
+import importlib
 import json
 import subprocess
 import sys
 
 import pytest
 from helpers import ROOT, config, load_tool
+from mmaction.registry import MODELS
 from mmengine.config import Config
 
 from mmdualpath.analysis import provenance
 
 tool = load_tool('tables.py')
+option_tables = tool.option_tables
 FILES = tool.measured(ROOT)
 names = [str(p.relative_to(ROOT)) for p in FILES]
 
@@ -144,6 +147,96 @@ def test_figures_of_a_config():
         assert f'-->{wanted}<!--' in found
 
 
+# ---- options, from docstrings and annotations -------------------------------
+
+ADAPTERS = '''
+from typing import Any, Optional, Sequence
+
+from mmaction.registry import MODELS
+from mmdualpath.models.adapters import Adapter
+
+__all__ = ['Table', 'Plain']
+
+
+class Inner:
+    """Does the work.
+
+    Args:
+        dims: Channels.
+        width: Channels inside.
+    """
+
+    def __init__(self, dims: int, width: int = 4) -> None:
+        pass
+
+
+class Table(Adapter):
+    """One | two of :class:`Inner`.
+
+    Args:
+        base: The module.
+        site: Where it stands.
+        sizes: ``H`` and W.
+        inner: Arguments of :class:`Inner`.
+    """
+    sites = ('mlp', )
+
+    def __init__(self, base, site, sizes: Optional[Sequence[int]] = (1, 2),
+                 **inner: Any) -> None:
+        pass
+
+
+class Plain(Table):
+    """Says nothing of an option."""
+
+    def __init__(self, base, site, silent: bool, **others: Any) -> None:
+        pass
+
+
+MODELS.register_module(module=Table)
+'''
+
+
+@pytest.fixture
+def adapters(tmp_path, monkeypatch):
+    """A module of adapters, two of which a config can name later."""
+    (tmp_path / 'table_adapters.py').write_text(ADAPTERS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(MODELS, '_module_dict', dict(MODELS.module_dict))
+    yield importlib.import_module('table_adapters')
+    sys.modules.pop('table_adapters')
+
+
+def test_options_are_those_of_docstring_and_signature(adapters):
+    options = option_tables.options('table_adapters').splitlines()
+    assert options[2:] == [
+        '| **`Table`** | `sizes` | `Optional[Sequence[int]]` | `(1, 2)` | '
+        '`H` and W. |', '|  | those of `Inner` |  |  |  |',
+        '| **`Inner`** | `width` | `int` | `4` | Channels inside. |'
+    ]
+    places = option_tables.places('table_adapters').splitlines()
+    assert places[2:] == [r'| `Table` | One \| two of `Inner`. | `mlp` | - |']
+
+
+def test_an_option_without_a_word_is_named(adapters):
+    MODELS.register_module(module=adapters.Plain)
+    with pytest.raises(ValueError, match="Plain does not say what 'silent'"):
+        option_tables.options('table_adapters')
+
+
+def test_every_adapter_has_its_options_on_the_page():
+    from mmdualpath.models import adapters
+    from mmdualpath.options import options_of
+    page = (ROOT / 'docs/adapters.md').read_text()
+    for name in adapters.__all__:
+        cls = getattr(adapters, name)
+        if MODELS.module_dict.get(name) is cls:
+            rows = page.split('## Options')[1].partition(f'**`{name}`**')[2]
+            rows = rows.partition('| **')[0]
+            for option in set(options_of(cls)) - {'base', 'site'}:
+                assert f'| `{option}` |' in rows, (name, option)
+
+
 # ---- fingerprints -----------------------------------------------------------
 
 
@@ -219,7 +312,7 @@ POSITIONS = 'model.backbone.temporal.adapters.positions'
         'model.backbone.spatial.adapters.mlp.width': 64
     }, False),
     ({
-        'model.backbone.spatial.adapters.mlp': None
+        'model.backbone.spatial.adapters.mlp.enabled': False
     }, False),
     ({
         'model.backbone.temporal.trainable': ['cls_token', 'ln1.*']

@@ -329,7 +329,8 @@ def of_file(cfg, path):
 @pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
 @pytest.mark.parametrize('as_list', [True, False])
 def test_fold(suffix, as_list, trained, tmp_path):
-    adapters = list(FOLDING.values()) if as_list else dict(FOLDING, none=None)
+    adapters = list(FOLDING.values()) if as_list else dict(
+        FOLDING, none=dict(type='VPT', site='block', enabled=False))
     model, config, checkpoint = frames_model(trained[0], adapters)
     out = tmp_path / f'folded{suffix}'
     tool('merge_model').main(['fold', config, checkpoint, str(out)])

@@ -12,115 +12,15 @@ cannot be read.
 import argparse
 import os
 import sys
-import time
-from collections import deque
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
-import numpy as np
 from rich.progress import track
 
 from mmdualpath.apis.programs import program
-from mmdualpath.datasets.bad_videos import BadVideoReport, reason_of
-from mmdualpath.datasets.decoding import open_video
+from mmdualpath.datasets.bad_videos import BadVideoReport
+from mmdualpath.datasets.checking import check_videos
 from mmdualpath.datasets.video_files import videos_in
-
-CHUNK = 64  # videos that a process reads before it is replaced
-
-
-def fault(path: str, frames: int) -> Optional[str]:
-    """Why a video cannot be read; None if it can."""
-    try:
-        reader = open_video(path)
-        count = min(frames, len(reader)) if frames else len(reader)
-        chosen = np.linspace(0, len(reader) - 1, count).round().astype(int)
-        for part in np.array_split(chosen, -(-count // 32)):
-            reader.get_batch(part)
-    except Exception as error:
-        return reason_of(error)
-    return None
-
-
-def read_all(paths: List[str], frames: int, pipe: Connection) -> None:
-    """What a process does: one answer a video, in order."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # FFmpeg complains there
-    for path in paths:
-        pipe.send(fault(path, frames))
-
-
-class Reader:
-    """A process that reads some videos, and those it has not answered yet."""
-
-    def __init__(self, paths: List[str], frames: int) -> None:
-        context = get_context('fork')
-        self.left = deque(paths)
-        self.pipe, theirs = context.Pipe(duplex=False)
-        self.process = context.Process(
-            target=read_all, args=(paths, frames, theirs), daemon=True)
-        self.process.start()
-        theirs.close()
-        self.heard = time.monotonic()
-
-    def answer(self) -> Tuple[str, Optional[str]]:
-        """The next video and its fault.
-
-        Raises:
-            EOFError: If the process has ended.
-        """
-        reason = self.pipe.recv()
-        self.heard = time.monotonic()
-        return self.left.popleft(), reason
-
-    def end(self) -> int:
-        """Stop the process; its exit status, negative for a signal."""
-        self.process.join(5)
-        self.process.kill()
-        self.process.join()
-        self.pipe.close()
-        return self.process.exitcode
-
-
-def check(paths: List[str],
-          processes: int,
-          frames: int = 16,
-          timeout: float = 60.) -> Iterator[Tuple[str, Optional[str]]]:
-    """Read videos in parallel.
-
-    Args:
-        paths: Videos.
-        processes: How many to read at a time.
-        frames: Frames to decode of each, spread evenly; 0 for all.
-        timeout: Seconds after which a video counts as one that hangs.
-
-    Yields:
-        Each path and its fault, or None.
-    """
-    waiting = deque(
-        list(paths[i:i + CHUNK]) for i in range(0, len(paths), CHUNK))
-    readers: List[Reader] = []
-    while waiting or readers:
-        while waiting and len(readers) < processes:
-            readers.append(Reader(waiting.popleft(), frames))
-        ready = wait([reader.pipe for reader in readers], timeout=0.2)
-        for reader in list(readers):
-            try:
-                if reader.pipe in ready:
-                    yield reader.answer()
-                elif time.monotonic() - reader.heard > timeout:
-                    reader.process.kill()
-                continue
-            except EOFError:
-                readers.remove(reader)
-            slow = time.monotonic() - reader.heard > timeout
-            status = reader.end()
-            if reader.left:  # it died over the first of these
-                yield reader.left.popleft(), (
-                    f'hangs for more than {timeout:g} s'
-                    if slow else f'crashes the decoder (exit status {status})')
-            if reader.left:
-                waiting.appendleft(list(reader.left))
 
 
 def listed(source: Path, root: Optional[Path]) -> List[Tuple[str, str]]:
@@ -159,11 +59,11 @@ def main() -> None:
     paths = list(dict.fromkeys(path for path, _ in videos))
     report = BadVideoReport(args.out)
     bad = set()
-    answers = check(paths, args.processes, args.frames, args.timeout)
-    for path, reason in track(answers, 'Reading', len(paths)):
-        if reason:
+    answers = check_videos(paths, args.processes, args.frames, args.timeout)
+    for path, look in track(answers, 'Reading', len(paths)):
+        if look.fault:
             bad.add(path)
-            report.add(path, reason)
+            report.add(path, look.fault)
     if args.write_good:
         args.write_good.write_text(
             ''.join(f'{line}\n' for path, line in videos if path not in bad),

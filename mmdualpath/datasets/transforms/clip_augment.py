@@ -38,7 +38,7 @@ class ClipAugment(BaseTransform):
     Raises:
         ValueError: If torchvision has no transform of that name.
 
-    Example:
+    Examples:
         >>> augment = ClipAugment([dict(type='RandAugment')])
         >>> results = augment.transform(dict(imgs=frames))
     """

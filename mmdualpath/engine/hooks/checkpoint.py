@@ -38,7 +38,10 @@ class ReliableCheckpointHook(CheckpointHook):
             NaN or infinity.
     """
 
-    def __init__(self, *args, every_n_iters: int = 0, **kwargs) -> None:
+    def __init__(self,
+                 *args: Any,
+                 every_n_iters: int = 0,
+                 **kwargs: Any) -> None:
         if every_n_iters < 0:
             raise ValueError(f'every_n_iters={every_n_iters} is negative.')
         super().__init__(*args, **kwargs)

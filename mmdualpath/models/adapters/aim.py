@@ -9,7 +9,7 @@ embedding ``FramePositions`` at ``tokens``; ``configs/aim`` puts them together.
 Departures: paths are dropped frame by frame; the release, whose tensors begin
 with the positions, drops positions of the whole batch.
 """
-from typing import Optional
+from typing import Any, Optional
 
 from mmaction.registry import MODELS
 from mmcv.cnn.bricks import DropPath
@@ -54,7 +54,7 @@ class TemporalAdaptation(Adapter):
                  width: Optional[int] = None,
                  two: bool = False,
                  drop_path: float = 0.,
-                 **bottleneck) -> None:
+                 **bottleneck: Any) -> None:
         super().__init__(base, site)
         self.images_per_clip = num_frames
         width = site.dims // 4 if width is None else width

@@ -16,7 +16,7 @@ anew, ``init='trunc_normal'``. AIM and ZeroI2V draw ``down`` alone so,
 ``drop_path``, and ZeroI2V has no activation, ``act_cfg=None``.
 """
 import math
-from typing import Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import torch
 from mmaction.registry import MODELS
@@ -104,7 +104,7 @@ class _BottleneckAdapter(Adapter):
                  base: nn.Module,
                  site: Site,
                  scale: float = 1.,
-                 **bottleneck) -> None:
+                 **bottleneck: Any) -> None:
         super().__init__(base, site)
         self.adapter = Bottleneck(site.dims, **bottleneck)
         self.scale = scale
@@ -146,7 +146,7 @@ class ParallelAdapter(_BottleneckAdapter):
                  site: Site,
                  scale: float = 1.,
                  drop_path: float = 0.,
-                 **bottleneck) -> None:
+                 **bottleneck: Any) -> None:
         super().__init__(base, site, scale, **bottleneck)
         self.drop_path = DropPath(site.share_of_depth * drop_path)
 
@@ -187,7 +187,7 @@ class SerialAdapter(_BottleneckAdapter):
                  site: Site,
                  skip: bool = True,
                  scale: float = 1.,
-                 **bottleneck) -> None:
+                 **bottleneck: Any) -> None:
         super().__init__(base, site, scale, **bottleneck)
         self.skip = skip
 

@@ -9,7 +9,7 @@ also averages a clip's class tokens in front of the last norm, where a mean
 over frames in the head comes behind it: :class:`FrameMean`. Its dropout of 0.5
 is an option of the head.
 """
-from typing import Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -108,7 +108,7 @@ class STAdapter(Adapter):
     needs = (FRAMES, TOKENS)
 
     def __init__(self, base: nn.Module, site: Site, num_frames: int,
-                 **bottleneck) -> None:
+                 **bottleneck: Any) -> None:
         super().__init__(base, site)
         self.images_per_clip = num_frames
         self.adapter = SpaceTimeBottleneck(site, num_frames, **bottleneck)
@@ -175,7 +175,7 @@ class ParallelSTAdapter(Adapter):
                  num_frames: int,
                  scale: float = 1.,
                  act_cfg: dict = dict(type='GELU'),
-                 **bottleneck) -> None:
+                 **bottleneck: Any) -> None:
         super().__init__(base, site)
         self.images_per_clip = num_frames
         self.scale = scale

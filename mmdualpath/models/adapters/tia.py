@@ -7,7 +7,7 @@ Departures: on networks of frames the class tokens of the frames are a track
 of their own; the paper's backbone has none.
 """
 import math
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from mmaction.registry import MODELS
@@ -42,6 +42,7 @@ class TIA(Adapter):
         width: Channels of the bottleneck, or None for a quarter of the
             tokens'.
         kernel_size: Tokens of the convolution over time.
+        init: How ``down`` starts, as of :class:`Bottleneck`.
         bottleneck: Further arguments of :class:`Bottleneck`.
 
     Raises:
@@ -58,7 +59,7 @@ class TIA(Adapter):
                  width: Optional[int] = None,
                  kernel_size: int = 3,
                  init: str = 'trunc_normal_down',
-                 **bottleneck) -> None:
+                 **bottleneck: Any) -> None:
         super().__init__(base, site)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f'kernel_size={kernel_size} must be odd.')

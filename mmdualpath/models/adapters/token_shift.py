@@ -6,7 +6,7 @@ Official code: https://github.com/1adrianb/video-transformers
 Departures: the first and the last frame keep their own channels where they
 have no neighbour, so that a still clip is processed as one image.
 """
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from mmaction.registry import MODELS
@@ -86,7 +86,7 @@ class TokenShift(ShiftedAttention):
                  site: Site,
                  num_frames: int,
                  share: float = 1 / 3,
-                 **heads) -> None:
+                 **heads: Any) -> None:
         super().__init__(base, site, num_frames, **heads)
         if not 0 <= share <= 0.5:
             raise ValueError(f'share={share}: both neighbours take a share, '

@@ -11,7 +11,7 @@ behind attention and MLP, ``PreAdapter`` at ``qkv`` and ``fc1`` and
 Departures: the release counts channels, a twelfth of them for each offset,
 which in ViT-B is a head; here it is a head in any network.
 """
-from typing import Sequence
+from typing import Any, Sequence
 
 import torch
 from mmaction.registry import MODELS
@@ -49,7 +49,7 @@ class STDHA(ShiftedAttention):
                  site: Site,
                  num_frames: int,
                  offsets: Sequence[int] = (-1, 1),
-                 **heads) -> None:
+                 **heads: Any) -> None:
         super().__init__(base, site, num_frames, **heads)
         if len(offsets) > self.num_heads:
             raise ValueError(f'offsets={list(offsets)}: the attention has '

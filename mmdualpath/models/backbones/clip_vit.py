@@ -6,7 +6,7 @@ Official code: https://github.com/openai/CLIP
 The transformer is mmpretrain's; this file adds what CLIP sets and the visual
 projection.
 """
-from typing import Optional, Tuple, Union
+from typing import Any, Optional, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -41,8 +41,9 @@ class CLIPVisionTransformer(VisionTransformer):
         patch_size: Pixels of a patch.
         out_dims: Channels of the visual projection of the class token (512
             for B/16, 768 for L/14), or None to leave it out.
-        quick_gelu: CLIP's ``x * sigmoid(1.702 x)``; False is the exact GELU
-            that some open_clip models were trained with.
+        quick_gelu: Whether the activation is CLIP's ``x * sigmoid(1.702 x)``
+            or the exact GELU that some open_clip models were trained with.
+            None is CLIP's, and a file of weights has to tell that it is so.
         out_type: Output of mmpretrain's ViT; the projection applies to
             ``cls_token`` only.
         kwargs: Further arguments of mmpretrain's ViT, such as ``img_size``.
@@ -50,6 +51,7 @@ class CLIPVisionTransformer(VisionTransformer):
     Attributes:
         normalization: ``mean`` and ``std`` of pretraining, of pixels from 0
             to 255.
+        knows_activation: Whether the activation was said.
 
     Raises:
         ValueError: If a projection is asked for another output than the
@@ -64,15 +66,15 @@ class CLIPVisionTransformer(VisionTransformer):
                  arch: Union[str, dict] = 'base',
                  patch_size: int = 16,
                  out_dims: Optional[int] = 512,
-                 quick_gelu: bool = True,
+                 quick_gelu: Optional[bool] = None,
                  out_type: str = 'cls_token',
                  layer_cfgs: dict = dict(),
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         if out_dims is not None and out_type != 'cls_token':
             raise ValueError(
                 f'out_dims={out_dims} projects the class token, but '
                 f'out_type={out_type!r}. Give out_dims=None with it.')
-        act = 'mmaction.QuickGELU' if quick_gelu else 'GELU'
+        act = 'GELU' if quick_gelu is False else 'mmaction.QuickGELU'
         super().__init__(
             arch=arch,
             patch_size=patch_size,
@@ -81,6 +83,7 @@ class CLIPVisionTransformer(VisionTransformer):
             norm_cfg=dict(type='LN', eps=1e-5),
             layer_cfgs=dict(act_cfg=dict(type=act), **layer_cfgs),
             **kwargs)
+        self.knows_activation = quick_gelu is not None
         self.proj = None
         if out_dims is not None:
             self.proj = nn.Parameter(torch.empty(self.embed_dims, out_dims))

@@ -10,7 +10,7 @@ from ..adapters.attention import AttentionAdapter
 from ..adapters.base import Adapter
 from ..sites import Spot, Wrapper, locate
 
-Adapters = Union[Sequence[Mapping], Mapping[str, Optional[Mapping]]]
+Adapters = Union[Sequence[Mapping], Mapping[str, Mapping]]
 Spots = Tuple[Spot, Optional[Spot]]
 
 
@@ -26,12 +26,13 @@ def inject(backbone: nn.Module, adapters: Adapters) -> None:
         backbone: A bare backbone whose class has a row in the sites table.
         adapters: One config per method: ``type``, ``site``, optionally
             ``blocks`` (indices of blocks, negative ones from the end;
-            defaults to all), and the adapter's own arguments. By names of
-            one's own, a config that inherits can change one of them, or
-            leave it out by None.
+            defaults to all), ``enabled=False`` to leave it out, and the
+            adapter's own arguments. By names of one's own, a config that
+            inherits can change one of them.
 
     Raises:
-        ValueError: If a config names no site, or an unknown site or block, an
+        ValueError: If a config names no site (which those of a base do, so
+            that its name is none of them), or an unknown site or block, an
             adapter does not fit there, or adapters are set for clips of
             different lengths.
     """
@@ -52,20 +53,35 @@ def inject(backbone: nn.Module, adapters: Adapters) -> None:
     _reconcile(attached)
 
 
-def _listed(adapters: Adapters) -> List[Mapping]:
-    if isinstance(adapters, Mapping):
-        return [cfg for _, cfg in sorted(adapters.items()) if cfg is not None]
-    return list(adapters)
+def _listed(adapters: Adapters) -> List[Dict[str, Any]]:
+    """The configs of all methods in their order, without those left out."""
+    by_name = sorted(adapters.items()) if isinstance(adapters, Mapping) \
+        else enumerate(adapters)
+    chosen = []
+    for name, cfg in by_name:
+        if not isinstance(cfg, Mapping):
+            raise ValueError(f'The adapter {name!r} is {cfg}; it must be a '
+                             'config. One that a base has is left out by '
+                             f'{name}=dict(enabled=False).')
+        # A name that no base has, misspelt perhaps, comes without them.
+        if 'site' not in cfg or 'type' not in cfg:
+            raise ValueError(f'The adapter {name!r} is {dict(cfg)}; it must '
+                             'name its type and its site, such as '
+                             "type='ParallelAdapter', site='mlp'.")
+        options = dict(cfg)
+        enabled = options.pop('enabled', True)
+        if not isinstance(enabled, bool):
+            raise ValueError(f'enabled={enabled!r} of the adapter {name!r} '
+                             'must be True or False.')
+        if enabled:
+            chosen.append(options)
+    return chosen
 
 
 def _plan(backbone: nn.Module,
-          cfg: Mapping) -> Tuple[type, Dict[str, Any], List[Spots]]:
+          options: Dict[str, Any]) -> Tuple[type, Dict[str, Any], List[Spots]]:
     """Class, options and places of one method, each place with that of the
     attention that reads its weight without calling it."""
-    options = dict(cfg)
-    if 'site' not in options or 'type' not in options:
-        raise ValueError(f'The adapter {dict(cfg)} must name its type and its '
-                         "site, such as type='ParallelAdapter', site='mlp'.")
     name, site = options.pop('type'), options.pop('site')
     blocks = options.pop('blocks', None)
     if not fits(site, str):

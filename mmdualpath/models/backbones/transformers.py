@@ -180,7 +180,7 @@ class TransformersBackbone(LibraryBackbone):
 
         Raises:
             ValueError: If a size is no multiple of a patch's, or not the only
-            one that there is.
+                one that there is.
         """
         family = FAMILIES[self.config.model_type]
         patch = (self.patch_size, ) * 2

@@ -7,6 +7,8 @@ As there, the query is not normalised, the cross-attention has no projection
 of its output, and its block is scaled at the start like the last of the
 others.
 """
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
@@ -49,7 +51,7 @@ class AttentiveProbe(FrameHead):
                  depth: int = 4,
                  num_heads: int = 16,
                  with_cp: bool = False,
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, num_frames, **kwargs)
         if depth < 1:
             raise ValueError(f'depth={depth}: give a positive number of '

@@ -8,18 +8,20 @@ does, in front of the FC. https://github.com/ShoufaChen/AdaptFormer
 V-PETL, arXiv 2022, averages pairs of neighbouring frames and then the pairs.
 https://github.com/bruceyo/V-PETL
 """
+from typing import Any
+
 import torch.nn.functional as F
-from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ...options import checked
 from ..complete import require_complete
+from .base import ClipHead
 
 
 @MODELS.register_module()
 @checked
-class ClipMeanHead(BaseHead):
+class ClipMeanHead(ClipHead):
     """Mean over the map of a clip, then FC.
 
     A checkpoint that does not fill it, such as one of other classes, is
@@ -50,7 +52,7 @@ class ClipMeanHead(BaseHead):
                  pool_frames: int = 1,
                  init_cfg: dict = dict(
                      type='TruncNormal', layer='Linear', std=0.02),
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, init_cfg=init_cfg, **kwargs)
         if pool_frames < 1:
             raise ValueError(f'pool_frames={pool_frames}: give a positive '

@@ -4,10 +4,9 @@ Paper: Frozen CLIP Models are Efficient Video Learners, ECCV 2022.
 https://arxiv.org/abs/2208.03550
 Written from the paper alone. The MLP has the exact GELU.
 """
-from typing import Optional
+from typing import Any, Optional
 
 import torch
-from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from ..features import Features
 from ..layers import Conv3d
 from ..recompute import recompute
 from ..shapes import as_clips, check_channels, heads_of
+from .base import ClipHead
 from .frame_heads import INIT_CFG
 
 
@@ -123,7 +123,7 @@ class DecoderLayer(nn.Module):
 
 @MODELS.register_module()
 @checked
-class EVLDecoder(BaseHead):
+class EVLDecoder(ClipHead):
     """A decoder layer for each chosen block, then LN, dropout and FC.
 
     It reads ``FrozenFeatures`` with ``queries_keys=True``.
@@ -152,7 +152,7 @@ class EVLDecoder(BaseHead):
                  dropout: float = 0.5,
                  with_cp: bool = False,
                  init_cfg: dict = INIT_CFG,
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, init_cfg=init_cfg, **kwargs)
         self.num_frames = num_frames
         self.grid = grid

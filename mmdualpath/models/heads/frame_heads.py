@@ -9,10 +9,9 @@ They go with MMAction2's ``Recognizer2D``, whose batch holds the frames of all
 clips and crops, and give one score per clip and crop, so that
 ``average_clips`` averages those.
 """
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import torch
-from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
@@ -20,12 +19,13 @@ from ...options import checked
 from ..complete import require_complete
 from ..features import Features
 from ..shapes import as_clips, check_channels, heads_of
+from .base import ClipHead
 
 INIT_CFG = dict(type='TruncNormal', layer='Linear', std=0.02)
 
 
 @checked
-class FrameHead(BaseHead):
+class FrameHead(ClipHead):
     """FC over a vector that a subclass pools from the frames of a clip.
 
     Args:
@@ -43,7 +43,7 @@ class FrameHead(BaseHead):
                  num_frames: int,
                  dropout: float = 0.,
                  init_cfg: dict = INIT_CFG,
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, init_cfg=init_cfg, **kwargs)
         self.num_frames = num_frames
         self.dropout = nn.Dropout(dropout)
@@ -119,7 +119,7 @@ class TemporalTransformerHead(FrameHead):
                  in_channels: int,
                  num_frames: int,
                  num_heads: Optional[int] = None,
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, num_frames, **kwargs)
         self.positions = nn.Parameter(torch.zeros(num_frames, in_channels))
         self.block = nn.TransformerEncoderLayer(
@@ -162,7 +162,7 @@ class AttentivePoolingHead(FrameHead):
                  in_channels: int,
                  num_frames: int,
                  num_heads: Optional[int] = None,
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, num_frames, **kwargs)
         self.query = nn.Parameter(torch.zeros(in_channels))
         self.attn = nn.MultiheadAttention(

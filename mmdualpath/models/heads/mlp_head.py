@@ -3,20 +3,20 @@
 Paper: Dual-path Adaptation from Image to Video Transformers, CVPR 2023,
 Sec. 4.2. https://arxiv.org/abs/2303.09857
 """
-from typing import Optional
+from typing import Any, Optional
 
-from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ...options import checked
 from ..complete import require_complete
 from ..shapes import check_channels
+from .base import ClipHead
 
 
 @MODELS.register_module()
 @checked
-class MLPHead(BaseHead):
+class MLPHead(ClipHead):
     """FC, GELU, FC.
 
     Args:
@@ -39,7 +39,7 @@ class MLPHead(BaseHead):
                  dropout: float = 0.,
                  init_cfg: dict = dict(
                      type='TruncNormal', layer='Linear', std=0.02),
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         if min(num_classes, in_channels, hidden_channels or 1) < 1:
             raise ValueError(
                 f'num_classes={num_classes}, in_channels={in_channels} and '

@@ -4,8 +4,9 @@ Paper: Side4Video: Spatial-Temporal Side Network for Memory-Efficient
 Image-to-Video Transfer Learning, 2023. https://arxiv.org/abs/2311.15769
 Official code: https://github.com/HJYao00/Side4Video
 """
+from typing import Any
+
 import torch
-from mmaction.models import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from ..features import Features
 from ..layers import Conv3d
 from ..recompute import recompute
 from ..shapes import as_clips, check_channels, heads_of
+from .base import ClipHead
 
 
 def shifted(c: Tensor) -> Tensor:
@@ -103,7 +105,7 @@ class SideBlock(nn.Module):
 
 @MODELS.register_module()
 @checked
-class SideNetwork(BaseHead):
+class SideNetwork(ClipHead):
     """A side block for each frozen block, then BN, mean and FC.
 
     It reads ``FrozenFeatures`` of all blocks with ``images=True``.
@@ -132,7 +134,7 @@ class SideNetwork(BaseHead):
                  grid: int = 14,
                  dropout: float = 0.,
                  with_cp: bool = False,
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, **kwargs)
         self.num_frames = num_frames
         self.grid = grid

@@ -6,7 +6,7 @@ As DualFormer uses it (ECCV 2022, supplement B.2): a DualFormer-B labels the
 clips while DualFormer-T or -S trains. https://github.com/sail-sg/dualformer
 Departures: see ``heads/token_label_head.py``.
 """
-from typing import Mapping, Tuple
+from typing import Any, Mapping, Tuple
 
 import torch
 from mmaction.models import Recognizer3D
@@ -43,10 +43,10 @@ class TokenLabelRecognizer3D(Recognizer3D):
     """
 
     def __init__(self,
-                 *args,
+                 *args: Any,
                  teacher: Mapping,
                  token_head: Mapping = dict(),
-                 **kwargs) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         teacher = dict(teacher)
         self.teacher_cfg = dict(teacher.pop('init_cfg', None) or {})

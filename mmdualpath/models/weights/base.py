@@ -10,9 +10,16 @@ from torch import Tensor
 StateDict = Dict[str, Tensor]
 Rule = Tuple[str, Optional[str]]
 
+# What most networks read, of pixels from 0 to 255.
+IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+
 
 def _nothing(state_dict: StateDict) -> StateDict:
     return state_dict
+
+
+def _never(state_dict: StateDict) -> bool:
+    return False
 
 
 def _unknown(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
@@ -31,10 +38,12 @@ class Format:
             name without rule is kept, so that nothing is lost unseen.
         finish: Reshapes the renamed tensors.
         facts: What names and shapes do not show but must agree with the
-            model: ``eps`` of the norms, ``act``, ``num_heads`` and
-            ``pooling``, as far as the format, the file or the config beside
-            it tells, each a value or the set of all; ``normalization`` is
-            told to the model.
+            model: ``eps`` of the norms, ``act``, ``num_heads``, ``pooling``
+            and what the model calls its ``facts``, as far as the format, the
+            file or the config beside it tells, each a value or the set of
+            all; ``normalization``, if not None, is told to the model.
+        asks_activation: Whether files that look like this one were trained
+            with several activations, so that something must tell which.
         fresh: Parameters such a file never has, which keep the value the
             constructor gives them.
         optional: Tensors of the file that a model may do without, as its
@@ -47,6 +56,7 @@ class Format:
     rules: Sequence[Rule]
     finish: Callable[[StateDict], StateDict] = _nothing
     facts: Callable[[StateDict, Mapping], Dict[str, Any]] = _unknown
+    asks_activation: Callable[[StateDict], bool] = _never
     fresh: Sequence[str] = ()
     optional: Sequence[str] = (r'proj', r'cls_token', r'ln\d\..*',
                                r'norm\d?\..*')

@@ -6,6 +6,7 @@ Target: ``CLIPVisionTransformer``, or mmpretrain's ``VisionTransformer`` with
 from typing import Any, Dict, Mapping
 
 from .base import Format, StateDict, stack_qkv
+from .timm import pixels
 
 EPS = 1e-5
 
@@ -76,27 +77,33 @@ def _openai_facts(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
 
 def _open_clip_facts(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
     """From ``open_clip_config.json``, if it lies beside the file."""
+    told = dict(normalization=pixels(config.get('preprocess_cfg', {})))
     config = config.get('model_cfg', {})
     if 'vision_cfg' not in config:
-        return dict(eps=EPS)
+        return dict(told, eps=EPS)
     quick = config.get('quick_gelu', False)
     vision = config['vision_cfg']
     pool = vision.get('pool_type', 'tok')
+    tanh = (vision.get('act_kwargs') or {}).get('approximate') == 'tanh'
     return dict(
-        eps=EPS,
-        act='QuickGELU' if quick else 'GELU',
+        told,
+        eps=(vision.get('norm_kwargs') or {}).get('eps', EPS),
+        act='QuickGELU' if quick else 'GELUTanh' if tanh else 'GELU',
         pooling=dict(tok='token').get(pool, pool),
         num_heads=vision['width'] // vision.get('head_width', 64))
 
 
 def _hf_facts(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
-    """From ``config.json``, if it lies beside the file."""
+    """From ``config.json`` and the preprocessor's, if beside the file."""
+    image = {n: config.get(f'image_{n}') for n in ('mean', 'std')}
+    told = dict(normalization=pixels(image))
     config = config.get('vision_config', config)
     if 'hidden_size' not in config:
-        return {}
+        return told
     acts = dict(quick_gelu='QuickGELU', gelu='GELU')
     act = config.get('hidden_act', 'quick_gelu')
     return dict(
+        told,
         eps=config.get('layer_norm_eps', EPS),
         act=acts.get(act, act),
         num_heads=config.get('num_attention_heads', 12))
@@ -118,7 +125,8 @@ FORMATS = (
         rules=tuple((r'visual\.' + p, n)
                     for p, n in VISUAL) + ((r'visual\.proj', 'proj'), ) + TEXT,
         finish=_with_axes,
-        facts=_open_clip_facts),
+        facts=_open_clip_facts,
+        asks_activation=lambda s: True),
     Format(
         name='openmmlab-clip',
         # A whole UniFormerV2 has its own names for the rest.
@@ -140,10 +148,12 @@ FORMATS = (
             ('vision_model.pre_layrnorm.weight', 'pre_layrnorm.weight')),
         rules=HF,
         finish=_from_hf,
-        facts=_hf_facts),
+        facts=_hf_facts,
+        asks_activation=lambda s: True),
     Format(
         name='mmpretrain-clip',
         recognise=lambda s: 'visual.layers.0.ln1.weight' in s,
         rules=((r'visual_proj\.proj', 'proj'),
-               (r'visual\.(.*)', r'\1')) + TEXT),
+               (r'visual\.(.*)', r'\1')) + TEXT,
+        facts=lambda s, _: dict(act='QuickGELU')),  # all are OpenAI's
 )

@@ -5,7 +5,7 @@ Targets: ``DualFormer`` with the release's ``fine_kernels``; a recognizer of
 it with ``ClipMeanHead`` or MMAction2's ``I3DHead``, and for the models trained
 with token labels, ``TokenLabelRecognizer3D``.
 """
-from .base import Format, prefixed
+from .base import IMAGENET, Format, prefixed
 
 _BLOCK = r'blocks\.(\d+)\.(\d+)\.'
 BACKBONE = (
@@ -23,7 +23,7 @@ FORMATS = (Format(
     name='dualformer',
     recognise=lambda s: 'patch_embeds.0.proj.weight' in s,
     rules=BACKBONE + ((r'head\..*', None), ),
-    facts=lambda s, _: dict(eps=1e-5),
+    facts=lambda s, _: dict(eps=1e-5, normalization=IMAGENET),
     hint='The release makes the fine priors by convolutions: the model needs '
     'fine_kernels=((2, 8, 8), (2, 4, 4), (2, 2, 2), (1, 1, 1)).'), )
 

@@ -4,8 +4,8 @@ from typing import List, NamedTuple, Optional
 from torch import Tensor
 
 from ..complete import listed
-from . import (adaptformer, aim, clip, dualformer, st_adapter, swin, video,
-               vit, vpetl)
+from . import (adaptformer, aim, clip, dualformer, openmmlab, st_adapter, swin,
+               video, vit, vpetl)
 from .base import Format, StateDict, matches, rename
 
 FORMATS = (*clip.FORMATS, *video.FORMATS, *swin.FORMATS, *vit.FORMATS,
@@ -14,9 +14,6 @@ FORMATS = (*clip.FORMATS, *video.FORMATS, *swin.FORMATS, *vit.FORMATS,
 # Whole models that authors trained; a method more is a row more.
 TRAINED = (*st_adapter.TRAINED, *adaptformer.TRAINED, *vpetl.TRAINED,
            *dualformer.TRAINED, *aim.TRAINED)
-
-# Files of OpenMMLab's packages and of this one have the names of the models.
-NATIVE = Format(name='openmmlab', recognise=lambda s: True, rules=())
 
 
 class Converted(NamedTuple):
@@ -36,7 +33,8 @@ class Converted(NamedTuple):
 
 def recognise(state_dict: StateDict) -> Format:
     """The format of a state dict, by its names."""
-    return next((f for f in FORMATS if f.recognise(state_dict)), NATIVE)
+    return next((f for f in FORMATS if f.recognise(state_dict)),
+                openmmlab.FORMAT)
 
 
 def convert_trained(state_dict: StateDict) -> Optional[Converted]:

@@ -12,7 +12,7 @@ from .formats import Converted, convert
 from .inflate import inflate
 from .reading import read_checkpoint
 from .resizing import resize_tables
-from .timm import sizeless_facts, tells_no_activation
+from .timm import sizeless_facts
 
 # Buffers that the constructor computes from sizes alone.
 COMPUTED = (r'(.*\.)?relative_(position_index|coords_table)', r'pos_embed')
@@ -116,26 +116,34 @@ def contradictions(facts: Mapping[str, Any], backbone: nn.Module) -> List[str]:
         # What is left out of a model may differ from the rest of it.
         return here <= given if isinstance(given, set) else here == {given}
 
+    found: Dict[str, List[str]] = {}
+    for name, value in facts.items():
+        here = own.get(name)
+        if here and not agrees(value, here):
+            place, _, kind = name.rpartition('.')
+            found.setdefault(
+                f'{kind} ({text(value)} in the file, {text(here)} in the '
+                'model)', []).append(place)
     return [
-        f'{name} ({text(value)} in the file, {text(own[name])} in the model)'
-        for name, value in facts.items()
-        if own[name] and not agrees(value, own[name])
+        f'{what} of {listed(places, 2)}' if places != [''] else what
+        for what, places in found.items()
     ]
 
 
 def _tell_activation(checkpoint: str, facts: Dict[str, Any], found: Converted,
                      backbone: nn.Module, act: Optional[str]) -> None:
     """Add what a user or the name of a model says of the activation."""
-    if act is not None and 'act' not in facts:
+    told = any(name.rpartition('.')[-1] == 'act' for name in facts)
+    if act is not None and not told:
         facts['act'] = act
-    named = getattr(backbone, 'names_weights', False)
-    if 'act' not in facts and not named and tells_no_activation(found.source):
+    elif not (told or getattr(backbone, 'knows_activation', False)) \
+            and found.format.asks_activation(found.source):
         raise ValueError(
-            f'{checkpoint} is a CLIP model of timm, and nothing beside it '
-            'tells whether it was trained with GELU or QuickGELU (OpenAI, '
-            'MetaCLIP). Put the config.json that timm publishes with it '
-            "beside it, or give init_cfg=dict(..., act='GELU') or "
-            "act='QuickGELU'.")
+            f'{checkpoint} is a CLIP model, and nothing beside it tells '
+            'whether it was trained with GELU or QuickGELU (OpenAI, '
+            'MetaCLIP). Put the config.json or open_clip_config.json that is '
+            "published with it beside it, or give init_cfg=dict(..., "
+            "act='GELU') or act='QuickGELU'.")
 
 
 def _report(backbone: nn.Module, checkpoint: str, found: Converted,
@@ -152,6 +160,9 @@ def _report(backbone: nn.Module, checkpoint: str, found: Converted,
         lines.append(f'Inflated along time: {listed(inflated, 3)}.')
     if unused:
         lines.append(f'Not part of this model: {listed(unused, 4)}.')
+    if getattr(backbone, 'normalization', None) is None:
+        lines.append('Nothing tells with which mean and std their pixels were '
+                     'normalised: those of the data preprocessor are taken.')
     if found.left_out:
         tops = sorted(
             {n.replace('/', '.').split('.')[0]

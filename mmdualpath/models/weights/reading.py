@@ -48,7 +48,8 @@ class Checkpoint(NamedTuple):
 
     Attributes:
         tensors: By name.
-        config: What the config beside a local file says; empty without one.
+        config: What the configs beside a local file say, and as ``cfg`` the
+            text of the one that a run of MMEngine keeps in its file.
     """
     tensors: StateDict
     config: Dict[str, Any]
@@ -83,6 +84,9 @@ def read_checkpoint(checkpoint: str) -> Checkpoint:
             if '://' not in checkpoint and beside.is_file():
                 config.update(json.loads(beside.read_text()))
     tensors = tensors_in(content)
+    meta = content.get('meta')
+    if isinstance(meta, dict) and isinstance(meta.get('cfg'), str):
+        config['cfg'] = meta['cfg']
     if not tensors:
         raise ValueError(f'{checkpoint} holds no tensors; its entries are '
                          f'{", ".join(map(str, list(content)[:8]))}.')
@@ -295,7 +299,7 @@ def _from_hub(name: str) -> Path:
             f'{HUB}{name}: {", ".join(tried)} of {constants.ENDPOINT}/{name} '
             'cannot be fetched. Where there is no network, copy its files '
             'into a folder and give that. '
-            f'({str(error).strip().splitlines()[0]})') from error
+            f'({" ".join(str(error).split())})') from error
     if weights is None:
         raise ValueError(f'{HUB}{name}: the repository has none of '
                          f'{", ".join(WEIGHTS)}.')

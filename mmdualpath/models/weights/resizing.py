@@ -65,7 +65,8 @@ def _resize_positions(tensor: Tensor, own: Tensor,
         return tensor, ''
     extra = own.shape[1] - math.prod(target)
     tokens = tensor.shape[1]
-    if extra == 0 and math.isqrt(tokens)**2 != tokens:
+    if getattr(backbone, 'cls_token', None) is None \
+            and math.isqrt(tokens)**2 != tokens:
         tensor, tokens = tensor[:, 1:], tokens - 1  # no class token here
     side = math.isqrt(tokens - extra)
     if side**2 != tokens - extra:

@@ -3,10 +3,12 @@
 Target: mmpretrain's ``SwinTransformer``.
 """
 import re
+from typing import Any, Dict, Mapping
 
 from torch import Tensor
 
-from .base import Format, StateDict
+from .base import IMAGENET, Format, StateDict
+from .timm import pixels
 
 EPS = 1e-5
 
@@ -67,6 +69,11 @@ def _is_swin(state_dict: StateDict) -> bool:
             and patches is not None and patches.dim() == 4)
 
 
+def _facts(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
+    told = pixels(config.get('pretrained_cfg', {}))
+    return dict(eps=EPS, normalization=told or IMAGENET)
+
+
 FORMATS = (
     Format(
         name='swin',
@@ -74,11 +81,11 @@ FORMATS = (
         'layers.0.downsample.reduction.weight' in s,
         rules=BLOCKS,
         finish=_from_official,
-        facts=lambda s, _: dict(eps=EPS)),
+        facts=_facts),
     Format(
         name='timm-swin',
         recognise=_is_swin,
         rules=BLOCKS,
         finish=_from_timm,
-        facts=lambda s, _: dict(eps=EPS)),
+        facts=_facts),
 )

@@ -2,7 +2,7 @@
 
 Targets: MMAction2's ``VisionTransformer`` and ``SwinTransformer3D``.
 """
-from .base import Format, StateDict
+from .base import IMAGENET, Format, StateDict
 
 VIDEOMAE = tuple((r'(?:encoder\.)?' + pattern, name) for pattern, name in (
     (r'patch_embed\.proj\.(.*)', r'patch_embed.projection.\1'),
@@ -39,19 +39,19 @@ FORMATS = (
         name='videomae-pretrain',
         recognise=lambda s: reads_clips(s, 'encoder.'),
         rules=VIDEOMAE,
-        facts=lambda s, _: dict(eps=1e-6),
+        facts=lambda s, _: dict(eps=1e-6, normalization=IMAGENET),
         # The norm after the mean belongs to fine-tuning, where it starts anew.
         fresh=(r'fc_norm\..*', )),
     Format(
         name='videomae',
         recognise=lambda s: reads_clips(s) and 'blocks.0.norm1.weight' in s,
         rules=VIDEOMAE,
-        facts=lambda s, _: dict(eps=1e-6)),
+        facts=lambda s, _: dict(eps=1e-6, normalization=IMAGENET)),
     Format(
         name='video-swin',
         recognise=lambda s: reads_clips(s) and
         'layers.0.blocks.0.attn.relative_position_bias_table' in s,
         rules=VIDEO_SWIN,
         finish=_name_last_norm,
-        facts=lambda s, _: dict(eps=1e-5)),
+        facts=lambda s, _: dict(eps=1e-5, normalization=IMAGENET)),
 )

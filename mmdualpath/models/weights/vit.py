@@ -5,8 +5,8 @@ Target: mmpretrain's ``VisionTransformer``.
 import re
 from typing import Any, Dict, Mapping
 
-from .base import Format, StateDict, stack_qkv
-from .timm import sidecar_facts
+from .base import IMAGENET, Format, StateDict, stack_qkv
+from .timm import is_clip, pixels, sidecar_model, sizeless_facts
 
 EPS = 1e-6
 
@@ -67,12 +67,16 @@ def _from_google(tensors: StateDict) -> StateDict:
 
 def _timm_facts(state_dict: StateDict, config: Mapping) -> Dict[str, Any]:
     # timm's CLIP models, with a pre-norm, have another eps than the rest.
-    eps = 1e-5 if 'norm_pre.weight' in state_dict else EPS
-    told = sidecar_facts(state_dict, config)
-    return {
-        n: v
-        for n, v in dict(dict(eps=eps), **told).items() if n != 'pooling'
-    }
+    facts: Dict[str, Any] = dict(eps=1e-5 if is_clip(state_dict) else EPS)
+    model = sidecar_model(config)
+    if model is not None:
+        facts.update(sizeless_facts(model))
+    elif 'clip_quickgelu' in config.get('architecture', ''):
+        facts['act'] = 'QuickGELU'
+    told = pixels(config.get('pretrained_cfg', {}))
+    if 'decoder_pos_embed' in state_dict:  # a whole MAE
+        told = told or IMAGENET
+    return dict(facts, normalization=told)
 
 
 def _google_heads(state_dict: StateDict) -> int:
@@ -88,7 +92,8 @@ FORMATS = (
         'patch_embed.proj.weight' in s and s['patch_embed.proj.weight'].dim(
         ) == 4,
         rules=TIMM,
-        facts=_timm_facts),
+        facts=_timm_facts,
+        asks_activation=is_clip),
     Format(
         name='google-vit',
         recognise=lambda s: 'Transformer/encoder_norm/scale' in s,

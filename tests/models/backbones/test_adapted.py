@@ -296,9 +296,18 @@ def test_adapters_by_name(tiny_clip):
         a=dict(type='SerialAdapter', site='mlp', width=8),
         b=dict(type='PreAdapter', site='attn', width=8),
         c=dict(type='PATT', site='msa'))
-    named = build(tiny_clip, adapters=dict(base, c=None))
+    named = build(
+        tiny_clip, adapters=dict(base, c=dict(base['c'], enabled=False)))
     listed = build(tiny_clip, adapters=[base['a'], base['b']])
     assert set(named.state_dict()) == set(listed.state_dict())
+    # What a config that inherits gives another name than its base.
+    for adapters, message in [
+        (dict(base, d=dict(enabled=False)), "'d' is .*must name its type"),
+        (dict(base, c=None), r"'c' is None.*c=dict\(enabled=False\)"),
+        (dict(base, c=dict(base['c'], enabled=None)), "enabled=None.*'c'")
+    ]:
+        with pytest.raises(ValueError, match=message):
+            build(tiny_clip, adapters=adapters)
 
 
 def test_fresh_parameters(tiny_clip):

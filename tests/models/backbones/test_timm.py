@@ -1,5 +1,6 @@
 """Models of timm as frozen backbones."""
 import json
+import re
 import sys
 
 import pytest
@@ -165,7 +166,9 @@ def test_another_number_of_heads_in_stages(tmp_path):
     path = write(reference, tmp_path, model_args=dict(options, num_heads=2))
     network = MODELS.build(
         dict(type='TimmBackbone', model_name=name, **options))
-    with pytest.raises(ValueError, match=r'num_heads \(2 and 4 in the file'):
+    with pytest.raises(
+            ValueError,
+            match=r'heads \(4 in the file, 2 in the model\) of bl'):
         load_pretrained(network, path)
 
 
@@ -270,6 +273,44 @@ def test_what_does_not_fit(model, built, sidecar, message, tmp_path):
         torch.equal(t, before[n]) for n, t in network.state_dict().items())
 
 
+PE, DINOV3 = 'vit_pe_core_base_patch16_224', 'vit_base_patch16_dinov3'
+
+
+@pytest.mark.parametrize('name, options, message', [
+    (PE, dict(attn_pool_num_heads=4, out_type='pooled'),
+     r'num_heads \(8 in the file, 4 in the model\) of attn_pool'),
+    (DINOV3, dict(rope_temperature=10.),
+     r'temperature \(100.0 in the file, 10.0 in the model\) of rope'),
+    (DINOV3, dict(rope_rotate_half=False),
+     r'rotate_half \(True in the file, False in the model\) of rope, bl'),
+    ('eva02_base_patch14_224', dict(ref_feat_shape=(8, 8)),
+     r'ref_feat_shape \(\(16, 16\) in the file, \(8, 8\) in the model'),
+    ('vit_base_patch16_224', dict(no_embed_class=True),
+     r'no_embed_class \(False in the file, True in the model\)'),
+    ('vit_base_patch16_224', dict(act_layer='gelu_tanh'),
+     r'act \(GELU in the file, GELUTanh in the model\) of blocks.0.mlp'),
+])
+def test_what_no_tensor_shows(name, options, message, tmp_path):
+    """An option that computes something else with the same tensors."""
+    path = write(theirs(name), tmp_path, model_args=TINY)
+    network = MODELS.build(backbone(name, **options))
+    with pytest.raises(ValueError, match=message):
+        load_pretrained(network, path)
+    # What follows from sizes or matters in training alone may differ.
+    options = dict(drop_path_rate=.1, proj_drop_rate=.1)
+    load_pretrained(MODELS.build(backbone(name, 6, **options)), path)
+
+
+def test_a_position_of_the_class_token_is_not_lost(tmp_path):
+    """Also where nothing beside the file says that it has one."""
+    path = write(theirs('vit_base_patch16_224'), tmp_path)
+    (tmp_path / 'config.json').unlink()
+    network = MODELS.build(
+        backbone('vit_base_patch16_224', no_embed_class=True))
+    with pytest.raises(ValueError, match=r'pos_embed \(\(1, 17, 48\) in the'):
+        load_pretrained(network, path)
+
+
 def test_another_pooling_is_refused(tmp_path):
     path = write(theirs('vit_base_patch16_224'), tmp_path, global_pool='avg')
     network = MODELS.build(backbone('vit_base_patch16_224', out_type='pooled'))
@@ -308,6 +349,16 @@ def test_without_timm(monkeypatch):
     monkeypatch.setitem(sys.modules, 'timm', None)
     with pytest.raises(ImportError, match=r"pip install 'mmdualpath\[timm\]'"):
         MODELS.build(backbone(CLIP))
+
+
+def test_a_sidecar_of_before_quickgelu(tmp_path):
+    """It names the other model, and the tag tells which it is."""
+    name = 'vit_base_patch16_clip_quickgelu_224.openai'
+    other = 'vit_base_patch16_clip_224'
+    path = write(theirs(name), tmp_path, architecture=other)
+    load_pretrained(MODELS.build(backbone(name)), path)
+    with pytest.raises(ValueError, match=r'act \(QuickGELU in the file'):
+        load_pretrained(MODELS.build(backbone(other)), path)
 
 
 def test_biases_that_bypass_qkv():
@@ -349,6 +400,29 @@ def test_st_adapter_before_an_mlp_that_the_block_adds():
         z = x + ls1(attn(norm1(x)))
         z = z + adapter.adapter(z, adapter.site)
         torch.testing.assert_close(block(x), z + scale(mlp(norm2(z))))
+
+
+PUBLISHED = dict(
+    re.findall(r'^\|[^|]*\| `(\w+\.\w+)` \| (.*) \|$',
+               (CONFIGS.parent / 'docs/backbones.md').read_text(), re.M))
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_the_documentation_says_what_timm_says(name):
+    """Licence, patch and size, normalisation and class token."""
+    licence, sizes, pixels, class_token = map(str.strip,
+                                              PUBLISHED[name].split('|'))
+    with torch.device('meta'):
+        model = timm.create_model(name, num_classes=0)
+    told = model.pretrained_cfg
+    assert licence.lower().replace("'s own", '-license') == told['license']
+    patch = model.patch_stride[0] if 'hiera' in name \
+        else model.patch_embed.patch_size[0]
+    assert sizes == f'{patch}, {told["input_size"][-1]}'
+    means = {'CLIP': .481, '0.5, 0.5': .5, 'ImageNet': .485}
+    assert told['mean'][0] == pytest.approx(means[pixels], abs=1e-3)
+    has = getattr(model, 'cls_token', None) is not None
+    assert class_token == '✓' * has
 
 
 FULL = sorted(p.stem for p in (CONFIGS / 'backbones').glob('*.py'))

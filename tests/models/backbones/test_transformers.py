@@ -175,6 +175,26 @@ def test_published_in_parts(name, tmp_path):
         frozen(folder)
 
 
+def test_by_a_name_of_the_hub(hub, tmp_path):
+    model = theirs('dinov2')
+    write(model, tmp_path / 'hub', shard='50KB')
+    view = MODELS.build(
+        dict(
+            type='AdaptedBackbone',
+            backbone=backbone(
+                'someone/dinov2',
+                out_type='raw',
+                init_cfg=dict(
+                    type='Pretrained',
+                    checkpoint='hf-hub:someone/dinov2')))).eval()
+    x = images_of(model, 4)
+    torch.testing.assert_close(
+        view(x), expected(model, x)[0], atol=1e-5, rtol=1e-5)
+    assert {repository for repository, _ in hub} == {'someone/dinov2'}
+    with pytest.raises(ValueError, match='gated/dinov3.*a gated repo'):
+        MODELS.build(backbone('gated/dinov3'))
+
+
 def test_what_stays_out_of_training(tmp_path):
     """DINOv3 does not move positions at random, as the library does."""
     folder = write(theirs('dinov3'), tmp_path)

@@ -78,9 +78,14 @@ def features(network, x):
     return out[-1] if isinstance(out, (tuple, list)) else out
 
 
-def agree(cfg, path, wanted, x=IMAGES, fmt=None):
+IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+
+
+def agree(cfg, path, wanted, x=IMAGES, fmt=None, pixels=None):
     frozen = load(cfg, path)
     assert fmt is None or frozen.format == fmt
+    if pixels is not None:
+        assert frozen.module.normalization == pixels
     torch.testing.assert_close(
         features(frozen.module, x), wanted, atol=1e-5, rtol=1e-5)
 
@@ -121,13 +126,17 @@ def test_openai_state_dict(clip, tmp_path):
         if n not in ('input_resolution', 'context_length', 'vocab_size')
     }
     torch.save(state, tmp_path / 'a.pth')
-    agree(CLIP, tmp_path / 'a.pth', features(clip, IMAGES), fmt='clip')
+    with pytest.raises(ValueError, match='GELU or QuickGELU.*init_cfg=dict'):
+        load(CLIP, tmp_path / 'a.pth')
+    load(CLIP, tmp_path / 'a.pth', act='QuickGELU')
+    told = dict(CLIP, quick_gelu=True)
+    agree(told, tmp_path / 'a.pth', features(clip, IMAGES), fmt='clip')
     torch.save(
         dict(state_dict={
             f'module.{n}': t
             for n, t in state.items()
         }, epoch=3), tmp_path / 'b.pth')
-    agree(CLIP, tmp_path / 'b.pth', features(clip, IMAGES), fmt='clip')
+    agree(told, tmp_path / 'b.pth', features(clip, IMAGES), fmt='clip')
 
 
 def test_openmmlab_visual_encoder(clip, tmp_path):
@@ -176,6 +185,45 @@ def test_open_clip(quick, text_prefix, tmp_path):
     agree(dict(CLIP, quick_gelu=quick), path, wanted)
     with pytest.raises(ValueError, match=r'act \((Quick)?GELU in the file'):
         load(dict(CLIP, quick_gelu=not quick), path)
+
+
+@pytest.mark.parametrize('vision, message', [
+    (dict(pool_type='avg'), r'pooling \(avg in the file, token in the model'),
+    (dict(pool_type='avg', final_ln_after_pool=True), r'pooling \(avg'),
+    (dict(head_width=32), r'num_heads \(4 in the file, 2 in the model\)'),
+    (dict(norm_kwargs=dict(eps=1e-3)), r'eps \(0.001 in the file, 1e-05'),
+    (dict(act_kwargs=dict(approximate='tanh')), r'act \(GELUTanh in the file'),
+    (dict(no_ln_pre=True), 'missing: pre_norm.weight'),
+    (dict(ls_init_value=1e-4), r'unexpected: .*ls_1.gamma'),
+    (dict(attentional_pool=True), r'unexpected: .*attn_pool'),
+])
+def test_open_clips_options(vision, message, tmp_path):
+    """What its config says is compared, pixels among it."""
+    options = dict(layers=2, width=128, patch_size=8, image_size=32)
+    cfg = dict(
+        embed_dim=24,
+        vision_cfg=dict(options, mlp_ratio=2., **vision),
+        text_cfg=dict(
+            context_length=8, vocab_size=20, width=16, heads=2, layers=1))
+    model = open_clip.CLIP(**cfg)
+    path = tmp_path / 'open_clip_model.safetensors'
+    save_file(model.state_dict(), path)
+    half = dict(mean=[.5] * 3, std=[.5] * 3)
+    (tmp_path / 'open_clip_config.json').write_text(
+        json.dumps(dict(model_cfg=cfg, preprocess_cfg=half)))
+    with pytest.raises(ValueError, match=message):
+        load(dict(CLIP, quick_gelu=False), path)
+    if 'final_ln_after_pool' in vision:  # of the class token it is the same
+        cfg['vision_cfg']['pool_type'] = 'tok'
+        model = randomise(open_clip.CLIP(**cfg))
+        save_file(model.state_dict(), path)
+        (tmp_path / 'open_clip_config.json').write_text(
+            json.dumps(dict(model_cfg=cfg, preprocess_cfg=half)))
+        with torch.no_grad():
+            wanted = model.encode_image(IMAGES)
+        agree(dict(CLIP, quick_gelu=False), path, wanted)
+        loaded = load(dict(CLIP, quick_gelu=False), path).module
+        assert loaded.normalization['mean'] == [127.5] * 3
 
 
 @pytest.mark.parametrize('act', ['quick_gelu', 'gelu'])
@@ -249,7 +297,10 @@ def test_transformers_older_names(tmp_path):
     torch.save(state, tmp_path / 'a.bin')
     with torch.no_grad():
         wanted = model(IMAGES).pooler_output
-    agree(dict(CLIP, out_dims=None), tmp_path / 'a.bin', wanted)
+    cfg = dict(CLIP, out_dims=None)
+    with pytest.raises(ValueError, match='nothing beside it tells'):
+        load(cfg, tmp_path / 'a.bin')
+    agree(dict(cfg, quick_gelu=True), tmp_path / 'a.bin', wanted)
 
 
 # ---- ViT ------------------------------------------------------------------
@@ -381,7 +432,12 @@ def test_timm_swin(tmp_path):
     save_file(model.state_dict(), tmp_path / 'a.safetensors')
     with torch.no_grad():
         wanted = model.forward_features(IMAGES).movedim(-1, 1)
-    agree(SWIN, tmp_path / 'a.safetensors', wanted, fmt='timm-swin')
+    agree(
+        SWIN,
+        tmp_path / 'a.safetensors',
+        wanted,
+        fmt='timm-swin',
+        pixels=IMAGENET)
 
 
 def test_official_swin(tmp_path):
@@ -390,7 +446,12 @@ def test_official_swin(tmp_path):
     torch.save(dict(model=state), tmp_path / 'a.pth')
     wanted = references.swin(
         state, IMAGES, depths=(2, 2), heads=(2, 4), window=(4, 4))
-    agree(SWIN, tmp_path / 'a.pth', wanted.movedim(-1, 1), fmt='swin')
+    agree(
+        SWIN,
+        tmp_path / 'a.pth',
+        wanted.movedim(-1, 1),
+        fmt='swin',
+        pixels=IMAGENET)
     # The layout is the authors': timm reads it back into its own.
     back = swin_transformer.checkpoint_filter_fn(state, model)
     assert back.keys() == model.state_dict().keys()
@@ -419,7 +480,7 @@ def test_videomae_finetuned(container, tmp_path):
     torch.save({container: state}, tmp_path / 'a.pth')
     tokens = references.videomae(state, CLIPS, heads=4, depth=2)
     wanted = references.norm(tokens.mean(1), state, 'fc_norm', 1e-6)
-    agree(VIDEOMAE, tmp_path / 'a.pth', wanted, CLIPS, 'videomae')
+    agree(VIDEOMAE, tmp_path / 'a.pth', wanted, CLIPS, 'videomae', IMAGENET)
 
 
 @pytest.mark.parametrize('mean', [False, True])
@@ -438,7 +499,7 @@ def test_videomae_pretrained(mean, tmp_path):
         wanted = references.norm(tokens, state, 'encoder.norm', 1e-6)[:, 0]
     agree(
         dict(VIDEOMAE, use_mean_pooling=mean), tmp_path / 'a.pth', wanted,
-        CLIPS, 'videomae-pretrain')
+        CLIPS, 'videomae-pretrain', IMAGENET)
 
 
 def test_video_swin(tmp_path):
@@ -458,7 +519,8 @@ def test_video_swin(tmp_path):
                     for n, t in state.items()
                 }, 'cls_head.fc_cls.bias': torch.zeros(5)
             }), tmp_path / 'official.pth')
-    agree(VIDEO_SWIN, tmp_path / 'official.pth', wanted, CLIPS, 'video-swin')
+    agree(VIDEO_SWIN, tmp_path / 'official.pth', wanted, CLIPS, 'video-swin',
+          IMAGENET)
     torch.save(
         dict(state_dict={
             f'backbone.{n}': t

@@ -307,39 +307,36 @@ def test_parts(tmp_path, kind):
         read_checkpoint(str(tmp_path))
 
 
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    """A hub with the files of one folder in every repository."""
-    hub = pytest.importorskip('huggingface_hub')
-    asked = []
-
-    def download(repository, file):
-        asked.append((repository, file))
-        if not (tmp_path / file).is_file():
-            raise hub.errors.EntryNotFoundError(file)
-        return str(tmp_path / file)
-
-    monkeypatch.setattr(hub, 'hf_hub_download', download)
-    return asked
-
-
 def test_hub(hub, tmp_path):
+    """The client of the hub itself, with a hub of its own."""
     pytest.importorskip('timm')
     with pytest.raises(ValueError, match='repository has none of model.safe'):
         read_checkpoint('hf-hub:someone/model')
     tensors = {n: torch.randn(2, 3) for n in 'abc'}
-    in_parts(tmp_path, tensors)
-    (tmp_path / 'config.json').write_text('{"hidden_size": 3}')
-    del hub[:]
+    in_parts(tmp_path / 'hub', tensors)
+    (tmp_path / 'hub' / 'config.json').write_text('{"hidden_size": 3}')
     name = 'vit_base_patch16_dinov3.lvd1689m'
     for checkpoint in (f'hf-hub:timm/{name}', f'timm:{name}'):
         read = read_checkpoint(checkpoint)
         assert read.config == dict(hidden_size=3)
         assert read.tensors.keys() == tensors.keys()
-    assert {repository for repository, _ in hub} == {f'timm/{name}'}
-    assert (f'timm/{name}', 'pytorch_model-1-of-2.bin') in hub
+        assert all(torch.equal(t, tensors[n]) for n, t in read.tensors.items())
+    assert sorted(hub) == [  # once
+        (f'timm/{name}', file)
+        for file in ('config.json', 'pytorch_model-0-of-2.bin',
+                     'pytorch_model-1-of-2.bin',
+                     'pytorch_model.bin.index.json')
+    ]
     with pytest.raises(ValueError, match='timm .* publishes no weights'):
         read_checkpoint('timm:vit_of_tomorrow')
+
+
+@pytest.mark.parametrize('owner, why', [('nobody', 'Repository Not Found'),
+                                        ('gated', 'Cannot access gated repo')])
+def test_what_the_hub_does_not_give(owner, why, hub):
+    with pytest.raises(
+            ValueError, match=f'{owner}/model cannot be fetched.*{why}'):
+        read_checkpoint(f'hf-hub:{owner}/model')
 
 
 def test_no_network(monkeypatch):

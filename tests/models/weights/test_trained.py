@@ -504,6 +504,7 @@ def test_dualformer_as_a_backbone(dualformer, tmp_path):
     wanted = convert_trained(tensors).tensors
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, wanted[f'backbone.{name}']), name
+    assert network.normalization['mean'] == [123.675, 116.28, 103.53]
     averaging = MODELS.build(
         dict(
             DUALFORMER_CONFIG['backbone'],

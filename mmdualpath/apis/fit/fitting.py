@@ -1,0 +1,438 @@
+"""The stages from videos to a model, each done once."""
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from rich.console import Console
+from rich.table import Table
+
+from ...analysis.scores import Answers, Estimate
+from ...datasets.splitting import folds_of
+from ...datasets.transforms.reorder import ORDERS
+from ..caching import write_features
+from ..report import write_report
+from . import figures, runs, writing
+from .backbones import find_backbone
+from .data import Data, find_data
+from .recipe import Choice, Facts, Machine, choose
+
+STAGES = ('look', 'configs', 'probe', 'adapters')
+# From here on classes count as being of several sizes.
+UNEQUAL = 2.
+# Validation videos from which on a difference is spoken of.
+ENOUGH = 20
+WAYS = ('none', 'sampler', 'loss')
+
+
+def fit(source: Path,
+        backbone: str,
+        out: Path,
+        *,
+        val: Optional[Path] = None,
+        root: Optional[Path] = None,
+        labels: Optional[Path] = None,
+        group: str = 'auto',
+        val_share: float = 0.2,
+        balance: str = 'auto',
+        until: str = 'adapters',
+        console: Optional[Console] = None,
+        **given: Any) -> Dict[str, Any]:
+    """Train a model for the videos of a folder or a list.
+
+    A run that was stopped goes on where it was: what is in ``out`` is not
+    made again.
+
+    Args:
+        source: See :func:`mmdualpath.datasets.collection.read_collection`.
+        backbone: See :func:`find_backbone`.
+        out: Folder for all that is written.
+        val: Another collection, to validate.
+        root: What paths of lists begin in.
+        labels: File with a name of a class per line, for lists of numbers.
+        group: What tells recordings apart, see
+            :func:`mmdualpath.datasets.splitting.group_videos`.
+        val_share: Of the videos, where the lists do not split them.
+        balance: ``none``, ``sampler``, ``loss``, or ``auto`` for what is
+            best on held-out training videos.
+        until: The last of ``STAGES`` to do.
+        console: Where to print.
+        given: What :func:`mmdualpath.apis.fit.recipe.choose` is to take
+            instead of choosing: ``frames``, ``batch_size``, ``epochs``, ...
+
+    Returns:
+        What was found, ``results.json``.
+
+    Raises:
+        ValueError: If the data, the backbone or an option is not as
+            described, or ``out`` was made with other options.
+    """
+    out, console = Path(out), console or Console()
+    if balance not in ('auto', *WAYS):
+        raise ValueError(f'balance={balance!r} is none of auto, '
+                         f'{", ".join(WAYS)}.')
+    logging.getLogger('mmengine').setLevel(logging.ERROR)
+    init_default_scope('mmaction')
+    _same_options(
+        out,
+        dict(
+            given,
+            source=os.path.abspath(source),
+            backbone=backbone,
+            val=val and os.path.abspath(val),
+            group=group,
+            val_share=val_share,
+            balance=balance))
+    data = find_data(
+        source, out, val, root, labels, group, val_share, console=console)
+    data.show(console)
+    fitting = Fitting(data, out, console, balance)
+    stages: List[Callable[[], None]] = [
+        lambda: fitting.write(source, backbone, given), fitting.probe,
+        fitting.adapt
+    ]
+    for stage in stages[:STAGES.index(until)]:
+        stage()
+    fitting.conclude()
+    return fitting.results
+
+
+def _same_options(out: Path, options: Dict[str, Any]) -> None:
+    """Refuse to go on in a folder that was made otherwise.
+
+    Raises:
+        ValueError: If it was, with the options that differ.
+    """
+    file = out / 'options.json'
+    options = json.loads(
+        json.dumps({
+            k: v
+            for k, v in options.items() if v is not None
+        }))
+    if not file.is_file():
+        runs.keep(file, options)
+        return
+    before = json.loads(file.read_text())
+    other = [
+        f'{n} was {before.get(n, "not given")}, is now '
+        f'{options.get(n, "not given")}' for n in sorted({*before, *options})
+        if before.get(n) != options.get(n)
+    ]
+    if other:
+        raise ValueError(f'{out} was made with other options: '
+                         f'{"; ".join(other)}. Give another --out, or change '
+                         'its configs and train again by tools/train.py.')
+
+
+class Fitting:
+    """A folder of configs, and what was trained of them.
+
+    Args:
+        data: What there is to train on.
+        out: The folder.
+        console: Where to print.
+        balance: See :func:`fit`.
+    """
+
+    def __init__(self, data: Data, out: Path, console: Console,
+                 balance: str) -> None:
+        self.data, self.out, self.console = data, out, console
+        self.balance = balance
+        self.file = out / 'results.json'
+        self.results: Dict[str, Any] = dict(
+            classes=data.classes,
+            train=len(data.train),
+            val=len(data.val),
+            unreadable=data.unreadable,
+            misnamed=data.misnamed)
+        if self.file.is_file():
+            self.results.update(json.loads(self.file.read_text()))
+
+    @property
+    def unequal(self) -> bool:
+        """Whether classes are of several sizes."""
+        counts = self.data.counts(self.data.train)
+        return max(counts) > UNEQUAL * max(1, min(counts))
+
+    @property
+    def metrics(self) -> List[str]:
+        """What counts, the one that decides first."""
+        return figures.metrics_of(self.data.several, self.unequal)
+
+    def config(self, name: str) -> Config:
+        """One of the folder's configs."""
+        return Config.fromfile(self.out / f'{name}.py')
+
+    # ---- configs ---------------------------------------------------------
+
+    def write(self, source: Path, name: str, given: Dict[str, Any]) -> None:
+        """Lists and configs, unless they are there.
+
+        Raises:
+            ValueError: If the lists there are of other videos.
+        """
+        data, out = self.data, self.out
+        numbers = {n: i for i, n in enumerate(data.classes)}
+        spaced = any(len(str(v.path).split()) > 1 for v in data.videos)
+        delimiter = '\t' if data.several and spaced else ' '
+        for split, chosen in dict(train=data.train, val=data.val).items():
+            text = writing.list_of([data.videos[i] for i in chosen], data.root,
+                                   numbers, delimiter)
+            file = out / f'{split}.txt'
+            if file.is_file() and file.read_text(encoding='utf-8') != text:
+                raise ValueError(f'{file} lists other videos than there are '
+                                 f'now in {source}: give another --out.')
+            writing.write_text(file, text)
+        if (out / 'dualpath.py').is_file():
+            self.console.print(f'The configs in {out} are there already.')
+            return
+        writing.write_text(out / 'labels.txt', '\n'.join(data.classes) + '\n')
+        backbone = find_backbone(name)
+        self.console.print(f'Frozen network: {backbone.about}. Trying a '
+                           'training step ...')
+        facts = Facts.of([data.looks[i] for i in data.train],
+                         data.labels(data.train), len(data.classes))
+        picked = choose(given, facts, backbone, Machine.here())
+        self._show(picked)
+        cfg = backbone.config
+        texts = dict(
+            data=writing.data_config(picked, str(source), data.classes,
+                                     data.root, delimiter, data.several),
+            balance=self._balanced('none', 'nothing is measured yet'),
+            linear=writing.linear_config(picked, backbone, cfg, data.several),
+            order=writing.order_config(cfg),
+            dualpath=writing.dualpath_config(picked, backbone, cfg,
+                                             data.several))
+        for name, text in texts.items():
+            writing.write_config(out / f'{name}.py', text)
+        self.results['choices'] = {
+            n: dict(value=c.value, reason=c.reason)
+            for n, c in picked.items()
+        }
+        runs.keep(self.file, self.results)
+
+    def _balanced(self, way: str, reason: str) -> str:
+        return writing.balance_config(way, reason,
+                                      self.data.counts(self.data.train),
+                                      self.data.several)
+
+    def _show(self, picked: Dict[str, Choice]) -> None:
+        table = Table(title='Choices', title_justify='left')
+        for name in ('option', 'value', 'why'):
+            table.add_column(name)
+        for name, choice in picked.items():
+            table.add_row(name, str(choice.value), choice.reason)
+        self.console.print(table)
+
+    # ---- probes ----------------------------------------------------------
+
+    def probe(self) -> None:
+        """Features, what to do about small classes, and two probes."""
+        features = self.out / 'features'
+        write_features(self.config('linear'), features)
+        if 'balance' not in self.results:
+            way, reason, reached = self._choose_balance(features)
+            writing.write_config(self.out / 'balance.py',
+                                 self._balanced(way, reason))
+            self.results['balance'] = dict(
+                way=way, reason=reason, figures=reached)
+            runs.keep(self.file, self.results)
+        self.console.print(
+            'Classes: {way}, {reason}.'.format(**self.results['balance']))
+        for name in ('linear', 'order'):
+            cfg = self.config(name)
+            cfg.model.backbone.cache = str(features)
+            self._trained(name, cfg)
+
+    def _choose_balance(self,
+                        features: Path) -> Tuple[str, str, Dict[str, float]]:
+        """A way, why, and macro-F1 of each that was tried."""
+        data = self.data
+        if self.balance != 'auto':
+            return self.balance, 'as given', {}
+        if data.several:
+            return 'none', ('for several labels a video nothing else is '
+                            'tried'), {}
+        counts = data.counts(data.train)
+        if not self.unequal:
+            return 'none', (f'{min(counts)} to {max(counts)} training videos '
+                            'a class are nearly equal'), {}
+        labels = data.labels(data.train)
+        folds = folds_of(labels, [data.groups[i] for i in data.train])
+        cfg = self.config('order')
+        reached = {}
+        for way in WAYS:
+            self.console.print(f'Held-out training videos, {way} ...')
+            own = cfg.copy()
+            changes = writing.balance(way, counts, False)
+            own.merge_from_dict(
+                dict(
+                    model=dict(cls_head=dict(loss_cls=changes['loss'])),
+                    train_dataloader=changes['train_dataloader']))
+            found = [
+                runs.trained_on(own, features / 'train', *sides)
+                for sides in folds
+            ]
+            together = Answers(*(np.concatenate(part)
+                                 for part in zip(*((a.scores, a.truth)
+                                                   for a in found))))
+            reached[way] = figures.value_of(together, 'macro-F1')
+        best = max(WAYS, key=reached.__getitem__)
+        said = ', '.join(f'{way} {reached[way]:.3f}' for way in WAYS)
+        return best, ('macro-F1 of the probe that reads order, on held-out '
+                      f'thirds of the training videos: {said}'), reached
+
+    def _answers(self,
+                 file: str,
+                 cfg: Config,
+                 checkpoint: Optional[str],
+                 order: Optional[str] = None) -> Answers:
+        """What a model says of the videos; what is there is read."""
+        path = self.out / f'{file}.npz'
+        if not path.is_file():
+            figures.save(path, runs.predict(cfg, checkpoint, order))
+        answers = figures.read(path)
+        self.results.setdefault('models', {})[file] = {
+            name: figures.estimate(answers, name)._asdict()
+            for name in self.metrics
+        }
+        runs.keep(self.file, self.results)
+        return answers
+
+    def _trained(self, name: str, cfg: Config) -> Tuple[str, Answers]:
+        """The checkpoint of a model, trained if need be, and its answers."""
+        self.results.setdefault('trained', {})
+        if name not in self.results['trained']:
+            self.console.print(f'Training {name} ...')
+            self.results['trained'][name] = runs.train(cfg)
+            runs.keep(self.file, self.results)
+        checkpoint = self.results['trained'][name]
+        return checkpoint, self._answers(f'{name}/as shown', cfg, checkpoint)
+
+    # ---- adapters --------------------------------------------------------
+
+    def adapt(self) -> None:
+        """DualPath, with frames as they are and in another order."""
+        cfg = self.config('dualpath')
+        checkpoint, shown = self._trained('dualpath', cfg)
+        others = dict(linear=figures.read(self.out / 'linear/as shown.npz'))
+        for order in ORDERS:
+            self.console.print(f'Frames {order} ...')
+            others[order] = self._answers(f'dualpath/{order}', cfg, checkpoint,
+                                          order)
+        name = self.metrics[0]
+        differences = {
+            other: figures.difference(shown, answers, name)
+            for other, answers in others.items()
+        }
+        self.results['verdict'] = verdict(differences, name, len(shown))
+        self.results['differences'] = {
+            other: dict(metric=name, **found._asdict())
+            for other, found in differences.items()
+        }
+        runs.keep(self.file, self.results)
+
+    # ---- the end -----------------------------------------------------------
+
+    def conclude(self) -> None:
+        """Figures, what they mean, the report, and what to type next."""
+        models = self.results.get('models', {})
+        if models:
+            table = Table(
+                title=f'{len(self.data.val)} validation videos',
+                title_justify='left')
+            table.add_column('model')
+            for name in self.metrics:
+                table.add_column(name, justify='right')
+            for name, reached in models.items():
+                table.add_row(
+                    name.replace('/', ', '),
+                    *('{value:.3f} [{low:.3f}, {high:.3f}]'.format(**found)
+                      for found in reached.values()))
+            self.console.print(table)
+            self.console.print(
+                'In brackets: 95 % intervals, Wilson\'s of accuracies, others '
+                'from drawing the videos anew.')
+        for sentence in self.results.get('verdict', ()):
+            self.console.print(sentence)
+        checkpoint = self.results.get('trained', {}).get('dualpath')
+        if not checkpoint:
+            return
+        config = self.out / 'dualpath.py'
+        self._report(config, checkpoint)
+        labels = self.out / 'labels.txt'
+        commands = {
+            'train again':
+            f'python tools/train.py {config}',
+            'predict':
+            f'python tools/predict.py VIDEO --config {config} '
+            f'--checkpoint {checkpoint} --labels {labels}',
+            'export':
+            f'python tools/export.py {config} {checkpoint} '
+            f'--labels {labels} --out {self.out / "exported"}',
+        }
+        self.console.print()
+        for what, command in commands.items():
+            self.console.print(
+                f'{what:<12} {command}', soft_wrap=True, highlight=False)
+
+    def _report(self, config: Path, checkpoint: str) -> None:
+        """The page, once."""
+        page = self.out / 'report.html'
+        if not page.is_file():
+            probe = self.results['models']['linear/as shown']
+            name = 'mean average precision' if self.data.several else 'top-1'
+            write_report(
+                config,
+                checkpoint,
+                page,
+                labels=self.out / 'labels.txt',
+                compare={'linear probe': probe[name]['value']})
+        self.console.print(f'Report: {page}', highlight=False)
+
+
+def verdict(differences: Mapping[str, Estimate], metric: str,
+            videos: int) -> List[str]:
+    """What differences between a model's answers and others mean.
+
+    Args:
+        differences: To its answers to ``shuffled`` and ``reversed`` frames,
+            and to those of the ``linear`` probe.
+        metric: What of them differs.
+        videos: How many were answered.
+
+    Returns:
+        Sentences.
+    """
+
+    def said(name: str) -> str:
+        return '{:+.3f} {} [{:+.3f}, {:+.3f}]'.format(differences[name].value,
+                                                      metric,
+                                                      *differences[name][1:])
+
+    if videos < ENOUGH:
+        return [
+            f'{videos} validation videos are too few to tell whether time '
+            f'matters or a linear probe is enough; {ENOUGH} are a beginning. '
+            f'Frames in their order are worth {said("shuffled")} to shuffled '
+            f'ones, adapters {said("linear")} to the linear probe.'
+        ]
+    time = [
+        f'{said(name)} to {name} ones' for name in ORDERS
+        if differences[name].low > 0
+    ]
+    return [
+        'Time matters: frames in their order are worth ' + ' and '.join(time) +
+        '.' if time else
+        'These videos do not show that time matters: frames in their order '
+        f'are worth {said("shuffled")} to shuffled ones and '
+        f'{said("reversed")} to reversed ones.',
+        f'Adapters are worth {said("linear")} to the linear probe.'
+        if differences['linear'].low > 0 else
+        'A linear probe is enough, as far as these videos tell: adapters are '
+        f'worth {said("linear")} to it. linear.py is its config.'
+    ]

@@ -1,0 +1,388 @@
+"""A folder of videos in, a trained model out."""
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import videos
+from helpers import ROOT, load_tool
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from pages import write_clip
+from rich.console import Console
+
+from mmdualpath.analysis.memory import bytes_of, peak_bytes
+from mmdualpath.analysis.scores import Answers, Estimate
+from mmdualpath.apis.fit import find_backbone, fit, recipe, runs, writing
+from mmdualpath.apis.fit.backbones import Backbone
+from mmdualpath.apis.fit.figures import answers_of, difference, value_of
+from mmdualpath.apis.fit.fitting import verdict
+
+MINI = 'mmdualpath://vit-mini_digits.pth'
+digits = load_tool('data/render_digits.py')
+
+
+def render(folder: Path, motion: str, count: int, pixels: int = 72) -> None:
+    folder.mkdir(parents=True)
+    for i in range(count):
+        frames = digits.render_frames((7, i), motion, slice(0, 50), 18, pixels)
+        digits.write_video(folder / f'{motion}{i}_take1.mp4', frames)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _short_probes():
+    """Probes train for a few epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, 'probe_epochs', lambda train: 4)
+        yield
+
+
+# ---- from beginning to end ----
+
+
+class Killed(Exception):
+    """Stands for a signal."""
+
+
+class KillHook(Hook):
+    """Ends a training in its second epoch."""
+
+    def before_train_epoch(self, runner) -> None:
+        if runner.epoch == 1:
+            raise Killed
+
+
+@pytest.fixture(scope='module')
+def fitted(tmp_path_factory):
+    """Two classes of four videos, killed once; its folder and what it said."""
+    folder = tmp_path_factory.mktemp('fit')
+    source, out = folder / 'my videos', folder / 'out'
+    render(source / 'left', 'left', 4)
+    render(source / 'growing', 'growing', 4)
+    broken = source / 'left' / 'left3_take1.mp4'
+    broken.write_bytes(broken.read_bytes()[:300])
+    mislabelled = source / 'growing' / 'growing3_take1.mp4'
+    videos.write(mislabelled.with_suffix('.mkv')).rename(mislabelled)
+    (source / 'left' / 'notes.txt').write_text('nothing')
+    console = Console(record=True, width=200)
+    trained, train = [], runs.train
+
+    def noted(cfg: Config) -> str:
+        trained.append(Path(cfg.work_dir).name)
+        if trained == ['linear', 'order', 'dualpath']:
+            runner = runs.runner_of(cfg)
+            runner.register_hook(KillHook())
+            runner.train()
+        return train(cfg)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, 'train', noted)
+        for attempt in range(2):
+            try:
+                results = fit(source, MINI, out, epochs=2, console=console)
+            except Killed:
+                assert attempt == 0
+    return out, console.export_text(), results, trained
+
+
+def test_what_was_found(fitted):
+    out, said, results, _ = fitted
+    assert '7 videos of 2 classes' in said
+    assert 'growing3_take1.mp4 is matroska, whatever its name says' in said
+    assert 'left3_take1.mp4 cannot be read and is left out' in said
+    assert '1 files are no videos' in said
+    assert (out / 'labels.txt').read_text() == 'growing\nleft\n'
+    lists = [(out / f'{s}.txt').read_text() for s in ('train', 'val')]
+    lines = [line for text in lists for line in text.splitlines()]
+    assert sorted(lines) == sorted(
+        [f'growing/growing{i}_take1.mp4 0'
+         for i in range(4)] + [f'left/left{i}_take1.mp4 1' for i in range(3)])
+    for text in lists:  # both classes on both sides
+        assert {line[-1] for line in text.splitlines()} == {'0', '1'}
+
+
+def test_it_goes_on_where_it_was_killed(fitted):
+    out, said, _, trained = fitted
+    assert trained == ['linear', 'order', 'dualpath', 'dualpath']
+    assert 'are there already' in said
+    log = '\n'.join(p.read_text() for p in (out / 'dualpath').glob('*/*.log'))
+    assert 'resumed epoch: 1' in log
+
+
+def test_what_it_tells(fitted):
+    out, said, results, _ = fitted
+    assert set(results['models']) == {
+        'linear/as shown', 'order/as shown', 'dualpath/as shown',
+        'dualpath/shuffled', 'dualpath/reversed'
+    }
+    # The figures are those of the answers, which are those of the model.
+    checkpoint = results['trained']['dualpath']
+    with np.load(out / 'dualpath/as shown.npz') as file:
+        scores, truth = file['scores'], file['truth']
+    share = (scores.argmax(1) == truth.argmax(1)).mean()
+    assert results['models']['dualpath/as shown']['top-1']['value'] == share
+    again = runs.predict(Config.fromfile(out / 'dualpath.py'), checkpoint)
+    np.testing.assert_allclose(again.scores, scores, atol=1e-6)
+    backwards = runs.predict(
+        Config.fromfile(out / 'dualpath.py'), checkpoint, 'reversed')
+    assert abs(backwards.scores - scores).max() > 1e-4
+    assert 'too few to tell' in said
+    for command in ('tools/train.py', 'tools/predict.py', 'tools/export.py'):
+        assert f'python {command}' in said
+    page = (out / 'report.html').read_text()
+    assert 'growing' in page and 'linear probe' in page
+
+
+def test_other_options_are_refused(fitted):
+    out, *_ = fitted
+    with pytest.raises(ValueError, match='epochs was 2, is now 3'):
+        fit(out.parent / 'my videos', MINI, out, epochs=3)
+
+
+def test_other_videos_are_refused(fitted):
+    """The lists there are of others than the folder has now."""
+    out, *_ = fitted
+    source = out.parent / 'my videos'
+    file = source / 'left' / 'left0_take1.mp4'
+    file.rename(file.with_name('elsewhere.mp4'))
+    try:
+        with pytest.raises(ValueError, match='lists other videos'):
+            fit(source, MINI, out, epochs=2)
+    finally:
+        file.with_name('elsewhere.mp4').rename(file)
+
+
+def test_stock_tools_run_the_configs(fitted):
+    """From another folder, since they name all files in full."""
+    out, *_ = fitted
+    done = subprocess.run([
+        sys.executable, '-W', 'ignore', ROOT / 'tools/train.py',
+        out / 'dualpath.py', '--work-dir', out / 'again', '--cfg-options',
+        'train_cfg.max_epochs=1', 'param_scheduler=None'
+    ],
+                          cwd=out.parent,
+                          capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (out / 'again/epoch_1.pth').is_file()
+
+
+def test_several_labels(tmp_path):
+    """Loss, metric and outputs are those of several labels."""
+    render(tmp_path / 'all', 'left', 6)
+    names = sorted(p.name for p in (tmp_path / 'all').iterdir())
+    (tmp_path /
+     'list.csv').write_text('video,labels\n' +
+                            ''.join(f'{name},{"a;b" if i % 2 else "b"}\n'
+                                    for i, name in enumerate(names)))
+    results = fit(
+        tmp_path / 'list.csv',
+        MINI,
+        tmp_path / 'out',
+        root=tmp_path / 'all',
+        epochs=1)
+    assert list(
+        results['models']['dualpath/as shown']) == ['mean average precision']
+    cfg = Config.fromfile(tmp_path / 'out/dualpath.py')
+    head = MODELS.build(cfg.model).cls_head
+    scores = torch.randn(2, 2)
+    torch.testing.assert_close(
+        head.average_clip(scores), scores.sigmoid(), rtol=0, atol=0)
+    labels = torch.tensor([[1., 0.], [0., 1.]])
+    torch.testing.assert_close(
+        head.loss_cls(scores, labels),
+        -(labels * scores.sigmoid().log() + (1 - labels) *
+          (1 - scores.sigmoid()).log()).mean())
+
+
+def test_nothing_to_fit(tmp_path):
+    render(tmp_path / 'a/left', 'left', 2)
+    with pytest.raises(ValueError, match='at least two classes'):
+        fit(tmp_path / 'a', MINI, tmp_path / 'out')
+
+
+# ---- small classes ----
+
+
+def test_balance_is_measured(tmp_path):
+    """On held-out thirds, and what is best is written."""
+    source = tmp_path / 'videos'
+    render(source / 'left', 'left', 9)
+    render(source / 'growing', 'growing', 3)
+    results = fit(source, MINI, tmp_path / 'out', until='probe')
+    found = results['balance']
+    assert set(found['figures']) == {'none', 'sampler', 'loss'}
+    assert found['figures'][found['way']] == max(found['figures'].values())
+    text = (tmp_path / 'out/balance.py').read_text()
+    assert f'# {found["way"]}: macro-F1' in text
+    assert 'macro-F1' == next(iter(results['models']['linear/as shown']))
+    # Each way makes a config that trains as it says.
+    ways = {w: writing.balance(w, [6, 2], False) for w in found['figures']}
+    assert ways['loss']['loss']['class_weight'] == [0.5, 1.5]
+    assert ways['sampler']['train_dataloader']['sampler']['type'] \
+        == 'BalancedSampler'
+
+
+# ---- which network ----
+
+
+def test_clip_by_its_tensors(tmp_path):
+    write_clip(tmp_path / 'some.pt')
+    found = find_backbone(str(tmp_path / 'some.pt'))
+    network = MODELS.build(found.config.model).backbone.spatial.base
+    assert (network.embed_dims, network.num_layers) == (128, 2)
+    assert network.proj.shape == (128, 24)
+    assert network.patch_embed.projection.kernel_size == (8, 8)
+    assert found.config.model.cls_head.in_channels == 48
+    assert found.config.model.data_preprocessor.frameset_size == 64
+
+
+def test_networks_by_name(monkeypatch, tmp_path):
+    for name in ('vit-mini', 'dualpath_vit-mini_digits',
+                 str(ROOT / 'configs/dualpath_vit-mini_digits.py'), MINI):
+        assert find_backbone(name).base == 'models/dualpath_vit-mini'
+    monkeypatch.chdir(tmp_path)
+    for name, message in (('vitb', 'expected in checkpoints/ViT-B-16.pt'),
+                          ('vit-mimi', 'did you mean vit-mini'),
+                          ('st-adapter_vitb_k400', 'no config of DualPath')):
+        with pytest.raises(ValueError, match=message):
+            find_backbone(name)
+    with pytest.raises(ValueError, match='do not tell the whole network'):
+        find_backbone('mmdualpath://dualpath_vit-mini_digits.pth')
+
+
+# ---- sizes ----
+
+BASE = Backbone('models/dualpath_vitb', {}, '')
+
+
+def chosen(monkeypatch, step, machine, given=None, **facts):
+    """Choices where a clip takes a time, and 0.9 GB, 0.3 GB recomputed."""
+    monkeypatch.setattr(recipe, 'seconds_of', lambda *_: step)
+    monkeypatch.setattr(
+        recipe, 'bytes_of_clips', lambda cfg, frames, size, with_cp:
+        (4e8, 3e8 if with_cp else 9e8))
+    facts = recipe.Facts(**dict(
+        dict(
+            train=400, counts=[200, 200], frames=60, seconds=2.,
+            several=False), **facts))
+    return {
+        n: c.value
+        for n, c in recipe.choose(given or {}, facts, BASE, machine).items()
+    }
+
+
+def test_a_small_machine(monkeypatch):
+    """Small batches, few workers, a line of the log for every step."""
+    small = chosen(monkeypatch, 10., recipe.Machine(2, 8 * 10**9))
+    assert small['batch_size'] * small['accumulate'] == 8
+    assert small['batch_size'] == 2 and small['num_workers'] == 1
+    assert small['interval'] == 1 and not small['amp']
+    assert small['epochs'] * 400 * 10 / 3600 <= 2  # hours
+    tight = chosen(monkeypatch, .1, recipe.Machine(2, 3 * 10**9))
+    assert tight['with_cp'] and not small['with_cp']
+    # 1.8 of 3 GB, less what the network itself takes
+    assert tight['batch_size'] == 4
+
+
+def test_bytes_of_clips():
+    """As many as a step of the network keeps, computed for real."""
+    cfg = recipe.model_for(find_backbone(MINI), 3, 16)
+    fixed, each = recipe.bytes_of_clips(cfg, 16, 64, False)
+    model = MODELS.build(cfg.model).train()
+    for clips in (1, 3):
+        data = torch.zeros(clips, 1, 3, 16, 64, 64)
+        peak = peak_bytes(lambda: model(data, stage='head').sum().backward())
+        expected = fixed + clips * each
+        assert abs(peak + bytes_of(model) - expected) < 0.1 * expected
+    _, less = recipe.bytes_of_clips(cfg, 16, 64, True)
+    assert less < each
+
+
+def test_a_large_machine(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda: True)
+    large = chosen(monkeypatch, .02, recipe.Machine(64, 80 * 10**9, 'a GPU'))
+    assert large['batch_size'] == 16 and large['accumulate'] == 1
+    assert large['num_workers'] == 8 and large['amp']
+    assert not large['with_cp']
+    # about as many steps, whatever the number of videos
+    assert large['epochs'] * (400 // 16) >= recipe.STEPS
+    few = chosen(
+        monkeypatch,
+        .02,
+        recipe.Machine(64, 80 * 10**9, 'a GPU'),
+        train=10,
+        counts=[5, 5])
+    assert few['batch_size'] <= 5 and few['epochs'] == recipe.EPOCHS[1]
+    long = chosen(
+        monkeypatch,
+        .02,
+        recipe.Machine(64, 80 * 10**9, 'a GPU'),
+        frames=300,
+        seconds=10.)
+    assert long['frames'] == 32
+
+
+def test_what_is_given_counts(monkeypatch):
+    given = dict(
+        frames=48, batch_size=3, epochs=7, lr=.5, flip=True, with_cp=True)
+    found = chosen(monkeypatch, 1., recipe.Machine(2, 8 * 10**9), given)
+    assert {n: found[n] for n in given} == given
+    for wrong, message in ((dict(frames=20), 'multiple'),
+                           (dict(augment='wild'), 'none, mild, strong')):
+        with pytest.raises(ValueError, match=message):
+            chosen(monkeypatch, 1., recipe.Machine(2, 8 * 10**9), wrong)
+
+
+# ---- figures ----
+
+
+def test_answers_and_differences():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=60)
+    samples = [
+        dict(
+            pred_score=torch.eye(3)[label if i % 4 else (label + 1) % 3],
+            gt_label=torch.tensor([label])) for i, label in enumerate(labels)
+    ]
+    right = answers_of(samples)
+    assert value_of(right, 'top-1') == 0.75
+    chance = Answers(rng.random((60, 3)), right.truth)
+    found = difference(right, chance, 'top-1')
+    expected = 0.75 - (chance.scores.argmax(1) == labels).mean()
+    assert found.value == pytest.approx(expected)
+    assert 0 < found.low < expected < found.high
+    assert difference(right, right, 'macro-F1') == (0, 0, 0)
+
+
+def test_verdict():
+    much, none = Estimate(.4, .3, .5), Estimate(.01, -.05, .06)
+    time, probe = verdict(
+        dict(shuffled=much, reversed=none, linear=much), 'top-1', 100)
+    assert time.startswith('Time matters') and 'reversed' not in time
+    assert '+0.400 top-1 [+0.300, +0.500] to the linear probe' in probe
+    time, probe = verdict(
+        dict(shuffled=none, reversed=none, linear=none), 'top-1', 100)
+    assert 'do not show that time matters' in time
+    assert probe.startswith('A linear probe is enough')
+
+
+def test_command_line(monkeypatch):
+    tool = load_tool('fit.py')
+    seen = {}
+    monkeypatch.setattr(tool, 'fit', lambda **given: seen.update(given))
+    tool.main('v --backbone b --out o --no-flip --epochs 3'.split())
+    assert seen['flip'] is False and seen['epochs'] == 3
+    assert seen['with_cp'] is None and seen['source'] == Path('v')
+    # What it hands on is what fit takes, or what a recipe chooses.
+    own = set(inspect.signature(fit).parameters) - {'console', 'given'}
+    monkeypatch.setattr(recipe, 'seconds_of', lambda *_: 1.)
+    facts = recipe.Facts(9, [5, 4], 20, 1., False)
+    choices = recipe.choose({}, facts, find_backbone(MINI),
+                            recipe.Machine(2, 10**9))
+    assert own <= set(seen)
+    assert set(seen) - own - {'hours'} <= set(choices)
