@@ -211,7 +211,7 @@ OPTIONS = dict(
                               amplitude='learn'), False),
 )
 SITES = ('stem', 'tokens', 'block', 'attn', 'window_attn', 'local_attn',
-         'global_attn', 'msa', 'qkv', 'proj', 'mlp', 'norm_mlp',
+         'global_attn', 'msa', 'qkv', 'q', 'proj', 'mlp', 'norm_mlp',
          'residual_mlp', 'fc1', 'fc2', 'norm1', 'norm2')
 
 

@@ -123,10 +123,9 @@ def test_what_cannot_be_typed(command, message):
 
 def test_options_in_the_text_are_there():
     """Such as those of the tables that explain a program."""
-    # of mim, pip, a browser and all programs
+    # of mim, pip and all programs
     options = {
-        '--gpus', '--launcher', '--valid-config', '--trace', '--no-deps',
-        '--headless', '--screenshot', '--window-size'
+        '--gpus', '--launcher', '--valid-config', '--trace', '--no-deps'
     }
     for path in (ROOT / 'tools').rglob('*.py'):
         text = path.read_text()

@@ -3,7 +3,8 @@
     python tools/browse_framesets.py configs/dualpath_vit-mini_digits.py
 
 Reads a few samples of a data set through the config's pipeline and data
-preprocessor and draws them with their labels, one row a sample.
+preprocessor and draws them with their labels. Frames stand in two rows beside
+the framesets, which are drawn as large as both.
 """
 import argparse
 from pathlib import Path
@@ -47,29 +48,37 @@ def main() -> None:
     for index in range(count):
         data = preprocessor(pseudo_collate([dataset[index]]))
         label = data['data_samples'][0].gt_label.item()
-        views = {
-            k: side_by_side(to_images(v[0, 0], preprocessor))
-            for k, v in data['inputs'].items()
-        }
+        views = {}
+        for path, value in data['inputs'].items():
+            images = to_images(value[0, 0], preprocessor)
+            half = -(-len(images) // 2)
+            views[path] = side_by_side(
+                images, per_row=half if path == 'spatial' else None)
         rows.append((names[label] if names else f'label {label}', views))
 
     paths = list(rows[0][1])
     widths = [rows[0][1][p].shape[1] / rows[0][1][p].shape[0] for p in paths]
+    across = min(count, 2 if sum(widths) < 2 else 1)  # samples in a row
     figure, axes = plt.subplots(
-        count,
-        len(paths),
+        -(-count // across),
+        across * len(paths),
         squeeze=False,
-        figsize=(2.2 * sum(widths) + 0.6, 2.4 * count),
-        width_ratios=widths,
+        figsize=((2.6 * sum(widths) + 0.6) * across,
+                 2.8 * -(-count // across)),
+        width_ratios=widths * across,
         layout='constrained')
     titles = dict(spatial='spatial frames', temporal='framesets')
-    for row, (label, views) in enumerate(rows):
-        for column, path in enumerate(paths):
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for number, (label, views) in enumerate(rows):
+        row, left = divmod(number, across)
+        for column, path in enumerate(paths, left * len(paths)):
             axis = axes[row][column]
+            axis.set_axis_on()
             axis.imshow(views[path], interpolation='nearest')
             axis.set_xticks([])
             axis.set_yticks([])
-            if column == 0:
+            if column == left * len(paths):
                 axis.set_ylabel(label)
             if row == 0:
                 axis.set_title(titles[path])

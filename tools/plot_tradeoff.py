@@ -1,6 +1,7 @@
 """Plot accuracy against trainable parameters, as Figure 1 of the paper.
 
-    python tools/plot_tradeoff.py docs/tradeoff/k400.json --out tradeoff.png
+    python tools/plot_tradeoff.py docs/tradeoff/k400.json --out tradeoff.png \\
+        --highlight DualPath
     python tools/complexity.py configs/A.py configs/B.py --json > counts.json
     python tools/plot_tradeoff.py docs/tradeoff/ssv2.json counts.json \\
         work_dirs/A/TIMESTAMP/TIMESTAMP.json work_dirs/B/...
@@ -83,9 +84,16 @@ def main() -> None:
     parser.add_argument('--out', type=Path, default=Path('tradeoff.png'))
     parser.add_argument('--title', default='')
     parser.add_argument(
+        '--highlight',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help="beginnings of the names of one's own methods")
+    parser.add_argument(
         '--metric', default='acc/top1', help='accuracy in a test result')
     args = parser.parse_args()
-    figure = plot(load(args.results, args.metric), args.title)
+    figure = plot(
+        load(args.results, args.metric), args.title, highlight=args.highlight)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out, dpi=120)
     print(f'Wrote {args.out}.')

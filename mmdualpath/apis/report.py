@@ -111,8 +111,8 @@ def probabilities(scores: np.ndarray, several: bool) -> np.ndarray:
     if several and of_one and scores.shape[1] > 1:
         raise ValueError(
             'The scores of a video sum to one, though it may have several '
-            "labels: model.cls_head.average_clips='prob' is a softmax; take "
-            "'score'.")
+            "labels: average_clips='prob' of model.cls_head is a softmax. "
+            "Take 'score', or multi_class=True with a head of this package.")
     values = torch.from_numpy(scores).double()
     if several:
         return scores if inside else values.sigmoid().numpy()

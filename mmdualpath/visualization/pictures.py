@@ -1,16 +1,15 @@
-"""Pictures of what a model reads and attends to, and videos of them."""
+"""Pictures of what a model reads and attends to."""
 import textwrap
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import matplotlib
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
 from ..framesets import Size, cut_framesets, to_pair
@@ -57,7 +56,8 @@ def side_by_side(images: Sequence[np.ndarray],
     return out
 
 
-def heat_maps(maps: Tensor, size: Tuple[int, int]) -> Tensor:
+def heat_maps(maps: Tensor,
+              size: Tuple[int, int]) -> Tuple[Tensor, Tuple[float, float]]:
     """Resize attention maps to images and scale them for drawing.
 
     The 99th percentile of all maps together becomes 1, so that images of one
@@ -68,13 +68,16 @@ def heat_maps(maps: Tensor, size: Tuple[int, int]) -> Tensor:
         size: Height and width of the images.
 
     Returns:
-        ``(n, H, W)`` from 0 to 1.
+        ``(n, H, W)`` from 0 to 1, and what 0 and 1 are, in multiples of the
+        mean of the maps.
     """
     maps = maps.float().cpu()
     resized = F.interpolate(
         maps[:, None], size=size, mode='bilinear', align_corners=False)[:, 0]
     low, high = resized.min(), resized.flatten().quantile(0.99)
-    return ((resized - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+    heat = ((resized - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+    mean = maps.mean().clamp(min=1e-12)
+    return heat, (float(low / mean), float(high / mean))
 
 
 def overlay(images: np.ndarray, heat: Tensor) -> np.ndarray:
@@ -90,9 +93,16 @@ def overlay(images: np.ndarray, heat: Tensor) -> np.ndarray:
 
 @dataclass
 class Row:
-    """A row of a sheet: a label and pictures beside each other."""
+    """A row of a sheet: a label and pictures beside each other.
+
+    Attributes:
+        label: Lines of text.
+        pictures: ``(H, W, 3)`` each.
+        scale: What the least and the most colour stand for.
+    """
     label: str
     pictures: List[np.ndarray]
+    scale: Optional[Tuple[float, float]] = None
 
 
 @dataclass
@@ -110,16 +120,18 @@ def sheet(sections: Sequence[Section], title: str = '') -> Figure:
         sections: What is drawn.
         title: Title of the sheet.
     """
-    label_width, gap = 1.1, 0.08
+    label_width, gap, bar = 1.3, 0.08, 0.6
+    rows = [(section, row) for section in sections for row in section.rows]
     widths = [
         sum(section.height * p.shape[1] / p.shape[0] + gap
-            for p in row.pictures) for section in sections
-        for row in section.rows
+            for p in row.pictures) + bar * (row.scale is not None)
+        for section, row in rows
     ]
+    note = 0.3 * any(row.scale for _, row in rows)
     width = label_width + max(widths)
-    height = 0.35 * bool(title) + sum(0.3 + len(section.rows) *
-                                      (section.height + gap)
-                                      for section in sections)
+    height = note + 0.35 * bool(title) + sum(0.3 + len(section.rows) *
+                                             (section.height + gap)
+                                             for section in sections)
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     top = height
@@ -135,10 +147,11 @@ def sheet(sections: Sequence[Section], title: str = '') -> Figure:
             figure.text(
                 (label_width - 0.08) / width,
                 (top + section.height / 2) / height,
-                textwrap.fill(row.label, 14),
+                '\n'.join(
+                    textwrap.fill(line, 16) for line in row.label.split('\n')),
                 ha='right',
                 va='center',
-                fontsize=8)
+                fontsize=9)
             left = label_width
             for picture in row.pictures:
                 w = section.height * picture.shape[1] / picture.shape[0]
@@ -147,23 +160,33 @@ def sheet(sections: Sequence[Section], title: str = '') -> Figure:
                 axes.imshow(picture, aspect='auto', interpolation='nearest')
                 axes.set_axis_off()
                 left += w + gap
+            if row.scale is not None:
+                _draw_scale(
+                    figure.add_axes((left / width, top / height, 0.1 / width,
+                                     section.height / height)), row.scale)
             top -= gap
+    if note:
+        figure.text(
+            0.08 / width,
+            0.1 / height,
+            'Scales: multiples of the mean attention of a row.',
+            fontsize=8,
+            color='0.35')
     return figure
 
 
-def as_image(figure: Figure) -> np.ndarray:
-    """A figure as an array ``(H, W, 3)``."""
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
-
-
-def save(figure: Figure, path: Union[str, Path], dpi: int = 120) -> None:
-    """Write a figure as a PNG of few colours, which keeps it small."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.set_dpi(dpi)
-    image = Image.fromarray(as_image(figure))
-    image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+def _draw_scale(axes: Axes, scale: Tuple[float, float]) -> None:
+    """The colours of :func:`overlay` and what they stand for."""
+    heat = torch.linspace(1, 0, 128)[None, :, None]
+    grey = np.full((1, 128, 1, 3), 128, np.uint8)
+    axes.imshow(overlay(grey, heat)[0], aspect='auto')
+    axes.set_xticks([])
+    axes.yaxis.tick_right()
+    axes.set_yticks([0, 127], [f'×{v:.{1 + (v < 1)}f}' for v in scale[::-1]])
+    axes.tick_params(length=2, pad=1.5, labelsize=7.5)
+    top, bottom = axes.get_yticklabels()
+    top.set_verticalalignment('top')
+    bottom.set_verticalalignment('bottom')
 
 
 def attention_sections(path: str,
@@ -181,16 +204,17 @@ def attention_sections(path: str,
             also cut back into frames, in time order.
         max_images: Frames that are drawn at most, spread over the clip.
     """
-    drawn = dict(input=images)
+    drawn: Dict[str, Tuple] = dict(input=(images, None))
     for label, value in maps.items():
-        drawn[label] = overlay(images, heat_maps(value, images.shape[1:3]))
+        heat, scale = heat_maps(value, images.shape[1:3])
+        drawn[label] = overlay(images, heat), scale
     if grid is None:
         keep = np.linspace(0, len(images) - 1, min(max_images, len(images)))
         keep = keep.round().astype(int)
         return [
             Section(f'{path}: {len(keep)} of {len(images)} frames', [
-                Row(label, [side_by_side(values[keep])])
-                for label, values in drawn.items()
+                Row(label, [side_by_side(values[keep])], scale)
+                for label, (values, scale) in drawn.items()
             ])
         ]
     rows, columns = to_pair(grid, 'grid')
@@ -203,7 +227,7 @@ def attention_sections(path: str,
                     cut(values[number:number + 1], grid),
                     gap=max(1, images.shape[1] // 112),
                     per_row=-(-rows * columns // 2))
-            ]) for label, values in drawn.items()
+            ], scale) for label, (values, scale) in drawn.items()
         ]
         sections.append(
             Section(
@@ -216,117 +240,3 @@ def cut(images: np.ndarray, grid: Size) -> np.ndarray:
     """Framesets ``(n, H, W, 3)`` to frames ``(n * w*h, H / h, W / w, 3)``."""
     framesets = torch.from_numpy(np.ascontiguousarray(images)).movedim(-1, 1)
     return cut_framesets(framesets, grid).movedim(1, -1).numpy()
-
-
-def font(size: int) -> ImageFont.FreeTypeFont:
-    """The font that matplotlib brings along."""
-    path = Path(matplotlib.get_data_path()) / 'fonts/ttf/DejaVuSans.ttf'
-    return ImageFont.truetype(str(path), size)
-
-
-def draw_lines(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
-    """Lines of text in the upper left corner of a picture.
-
-    Args:
-        image: ``(H, W, 3)`` uint8.
-        lines: Text, shortened where it is wider than the picture.
-    """
-    height, width = image.shape[:2]
-    size = max(9, min(height, width) // 22)
-    letters = font(size)
-    canvas = Image.fromarray(image)
-    draw = ImageDraw.Draw(canvas, 'RGBA')
-    fitting = [_shorten(line, letters, width - size) for line in lines]
-    wide = max((letters.getlength(line) for line in fitting), default=0)
-    draw.rectangle((0, 0, wide + size, (len(lines) + 0.4) * 1.25 * size),
-                   fill=(0, 0, 0, 140))
-    for i, line in enumerate(fitting):
-        draw.text((size / 2, (i + 0.2) * 1.25 * size),
-                  line,
-                  font=letters,
-                  fill=(255, 255, 255) if i == 0 else (210, 210, 210))
-    return np.asarray(canvas)
-
-
-def _shorten(line: str, letters: ImageFont.FreeTypeFont, width: float) -> str:
-    if letters.getlength(line) <= width:
-        return line
-    while line and letters.getlength(line + '…') > width:
-        line = line[:-1]
-    return line + '…'
-
-
-def write_video(path: Union[str, Path], frames: Iterable[np.ndarray],
-                fps: float) -> None:
-    """Write frames ``(H, W, 3)`` as a video that any player plays.
-
-    H.264 where PyAV has it, else MPEG-4; an odd last row or column is cut
-    off, which both demand.
-
-    Args:
-        path: File to write.
-        frames: RGB frames of one size.
-        fps: Frames per second.
-    """
-    from fractions import Fraction
-
-    import av
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    codec = 'libx264' if 'libx264' in av.codecs_available else 'mpeg4'
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream(
-            codec, rate=Fraction(fps).limit_denominator(1001))
-        stream.pix_fmt = 'yuv420p'
-        for i, frame in enumerate(frames):
-            height, width = (s // 2 * 2 for s in frame.shape[:2])
-            if i == 0:
-                stream.height, stream.width = height, width
-            frame = np.ascontiguousarray(frame[:height, :width])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
-        container.mux(stream.encode())
-
-
-def timeline(result: dict, rows: int = 5) -> Figure:
-    """Scores of the best classes over the time of a video.
-
-    Args:
-        result: What ``VideoInferencer.predict`` returns.
-        rows: Classes that are drawn at most.
-    """
-    windows = result['windows']
-    best: Dict[str, float] = {}
-    for window in windows:
-        for p in window['predictions']:
-            best[p['label']] = max(best.get(p['label'], 0.), p['score'])
-    names = sorted(best, key=best.get, reverse=True)[:rows]
-    # Windows overlap: each stands for the time around its middle.
-    middles = [(w['start'] + w['end']) / 2 for w in windows]
-    end = result['frames'] / result['fps']
-    edges = [windows[0]['start']
-             ] + [(a + b) / 2 for a, b in zip(middles, middles[1:])] + [end]
-    scores = np.array([[
-        next((p['score'] for p in w['predictions'] if p['label'] == name), 0.)
-        for w in windows
-    ] for name in names])
-
-    figure = Figure(figsize=(9, 1.2 + 0.35 * len(names)), layout='constrained')
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    mesh = axes.pcolormesh(
-        edges,
-        np.arange(len(names) + 1),
-        scores,
-        cmap='Blues',
-        vmin=0,
-        vmax=1,
-        edgecolors='white',
-        linewidth=0.5)
-    axes.set_yticks(
-        np.arange(len(names)) + 0.5,
-        [n if len(n) < 40 else n[:39] + '…' for n in names])
-    axes.invert_yaxis()
-    axes.set_xlabel('seconds')
-    axes.set_title(Path(result['video']).name, fontsize=10)
-    figure.colorbar(mesh, ax=axes, label='score', fraction=0.03, pad=0.01)
-    return figure

@@ -12,8 +12,9 @@ from ..apis.windows import segment
 from ..framesets import Size
 from ..models.backbones import views_of
 from .attention import attention_maps
-from .pictures import (Section, attention_sections, cut, draw_lines, heat_maps,
-                       overlay, side_by_side, to_images)
+from .pictures import (Section, attention_sections, cut, heat_maps, overlay,
+                       side_by_side, to_images)
+from .predictions import draw_lines
 
 Heads = Union[str, Sequence[int]]
 
@@ -83,7 +84,7 @@ def pick_heads(maps: Tensor, heads: Heads, label: str) -> Dict[str, Tensor]:
     if wrong:
         raise ValueError(f'heads={list(chosen)}: there are the heads 0 to '
                          f'{maps.shape[1] - 1}.')
-    return {f'{label}, head {h}': maps[:, h] for h in chosen}
+    return {f'head {h},\n{label}': maps[:, h] for h in chosen}
 
 
 def attention_rows(model: BaseRecognizer,
@@ -111,12 +112,14 @@ def attention_rows(model: BaseRecognizer,
             kinds['without adaptation'] = bare[path]
         if adapted:
             kinds['with adaptation' if bare else 'attention'] = view
-        rows[path] = {}
+        picked = []
         for label, network in kinds.items():
             maps = attention_maps(network, inputs[path], block, roll)
             if maps.dim() == 5:  # one map for the frames of a tube
                 maps = _to_frames(maps, inputs[path].shape[2])
-            rows[path].update(pick_heads(maps, heads, label))
+            picked.append(pick_heads(maps, heads, label).items())
+        # A head without and with adaptation below each other.
+        rows[path] = dict(row for head in zip(*picked) for row in head)
     return rows
 
 
@@ -173,7 +176,8 @@ def attention_frames(model: BaseRecognizer,
     images, grid = drawn_path(model, inputs, path)
     columns = dict(input=images)
     for label, maps in rows[path].items():
-        columns[label] = overlay(images, heat_maps(maps, images.shape[1:3]))
+        heat, _ = heat_maps(maps, images.shape[1:3])
+        columns[' '.join(label.split())] = overlay(images, heat)
     if grid is not None:
         columns = {k: cut(v, grid) for k, v in columns.items()}
     pictures = []

@@ -1,5 +1,5 @@
 """Accuracy against trainable parameters, as Figure 1 of DualPath."""
-from typing import Iterable, List
+from typing import Iterable, List, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,6 +9,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 COLOURS = dict(paper='tab:gray', measured='tab:blue')
+HIGHLIGHT = 'tab:orange'
 
 
 def areas(macs: Iterable[float], largest: float = 1500.) -> np.ndarray:
@@ -19,11 +20,13 @@ def areas(macs: Iterable[float], largest: float = 1500.) -> np.ndarray:
 
 def plot(points: List[dict],
          title: str = '',
-         largest: float = 1500.) -> Figure:
+         largest: float = 1500.,
+         highlight: Sequence[str] = ()) -> Figure:
     """The points as circles with names.
 
     The area of a circle stands for the multiply-adds. Circles of source
-    ``paper`` are hollow, those of source ``measured`` filled.
+    ``paper`` are hollow, those of source ``measured`` filled, and those of
+    one's own methods in a colour of their own.
 
     Args:
         points: Each with ``name``, ``trainable`` (parameters), ``macs``,
@@ -31,34 +34,47 @@ def plot(points: List[dict],
             of accuracy) for a bar of one standard deviation.
         title: Title of the plot.
         largest: Area of the largest circle, in square points.
+        highlight: Beginnings of the names of one's own methods.
+
+    Raises:
+        ValueError: If no name begins so.
     """
+    names = [p['name'] for p in points]
+    for start in highlight:
+        if not any(name.startswith(start) for name in names):
+            raise ValueError(f'highlight={start!r}: no name begins so; there '
+                             f'are {", ".join(names)}.')
+    own = np.array([name.startswith(tuple(highlight)) for name in names])
     figure = Figure(figsize=(8.5, 5.5), layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     x = np.array([p['trainable'] for p in points], float)
     y = np.array([p['accuracy'] for p in points])
     size = areas((p['macs'] for p in points), largest)
-    for source, colour in COLOURS.items():
-        mine = np.array([p['source'] == source for p in points])
+    for source, mine, colour, label in [
+        (source, own == is_own, HIGHLIGHT if is_own else colour,
+         f'{", ".join(highlight)}, {source}' if is_own else source)
+            for source, colour in COLOURS.items() for is_own in (False, True)
+    ]:
+        mine = mine & np.array([p['source'] == source for p in points])
+        if not mine.any():
+            continue
+        style = dict(
+            facecolors='none' if source == 'paper' else colour,
+            edgecolors=colour)
         axes.scatter(
             x[mine],
             y[mine],
             size[mine],
-            facecolors='none' if source == 'paper' else colour,
-            edgecolors=colour,
             alpha=1. if source == 'paper' else 0.6,
-            linewidths=1.2)
+            linewidths=2 if colour == HIGHLIGHT else 1.2,
+            **style)
         axes.scatter(  # the centre, for circles that are very small
             x[mine],
             y[mine],
             6,
             color=colour)
-        if mine.any():
-            axes.scatter([], [],
-                         60,
-                         facecolors='none' if source == 'paper' else colour,
-                         edgecolors=colour,
-                         label=source)
+        axes.scatter([], [], 60, label=label, **style)
     deviations = [p.get('deviation', 0.) for p in points]
     if any(deviations):
         axes.errorbar(
@@ -74,12 +90,12 @@ def plot(points: List[dict],
     axes.set_title(title)
     figure.legend(
         loc='outside lower center',
-        ncols=len(COLOURS),
+        ncols=2 * len(COLOURS),
         title=f'largest circle: {_number(max(p["macs"] for p in points))} '
         'multiply-adds',
         title_fontsize=8,
         fontsize=8)
-    _name(axes, points, np.stack((x, y), 1), np.sqrt(size / np.pi))
+    _name(axes, points, own, np.stack((x, y), 1), np.sqrt(size / np.pi))
     return figure
 
 
@@ -89,7 +105,7 @@ def _number(macs: float) -> str:
         f'{giga:.3g} G' if giga >= 1 else f'{macs / 1e6:.3g} M'
 
 
-def _name(axes: Axes, points: List[dict], places: np.ndarray,
+def _name(axes: Axes, points: List[dict], own: np.ndarray, places: np.ndarray,
           radii: np.ndarray) -> None:
     """Write each name where it covers least, with a line to its circle."""
     figure = axes.figure
@@ -103,10 +119,10 @@ def _name(axes: Axes, points: List[dict], places: np.ndarray,
                                 y + reach), weight)
              for (x, y), radius in zip(centres, pixels)
              for reach, weight in ((4, 3.), (0.8 * radius, 0.3))]
-    # Names of what was measured and of small circles first.
+    # One's own names, those of what was measured and of small circles first.
     order = sorted(
         range(len(points)),
-        key=lambda i: (points[i]['source'] == 'paper', radii[i]))
+        key=lambda i: (not own[i], points[i]['source'] == 'paper', radii[i]))
     for i in order:
         best = None
         for angle in np.arange(0, 360, 30):
@@ -121,7 +137,8 @@ def _name(axes: Axes, points: List[dict], places: np.ndarray,
                     textcoords='offset points',
                     ha=('center', 'left', 'right')[int(np.sign(way[0]))],
                     va=('center', 'bottom', 'top')[int(np.sign(way[1]))],
-                    fontsize=8)
+                    fontsize=9 if own[i] else 8,
+                    weight='bold' if own[i] else 'normal')
                 box = text.get_window_extent().padded(2)
                 cost = sum(weight * _common(box, other)
                            for other, weight in taken)

@@ -109,6 +109,8 @@ def test_what_never_was_there_is_an_error():
         source([], Clock())
     with pytest.raises(ValueError, match='rtsp://127.0.0.1:9'):
         opener_of('rtsp://127.0.0.1:9/none')()
+    with pytest.raises(ValueError, match='webcam:x: webcams are'):
+        opener_of('webcam:x')
 
 
 def test_names_of_sources():

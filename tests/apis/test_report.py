@@ -444,7 +444,7 @@ def test_arguments(digits, tmp_path, arguments, message):
     ('00000.mp4 1 2\n', {
         k: v
         for k, v in SEVERAL.items() if 'average' not in k
-    }, "average_clips='prob' is a softmax"),
+    }, "average_clips='prob' of .* is a softmax"),
 ])
 def test_data(digits, tmp_path, lines, options, message):
     (tmp_path / 'list.txt').write_text(lines)

@@ -5,6 +5,7 @@ keeps all that an adapter promises.
 """
 import copy
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -57,6 +58,50 @@ def test_no_adapter_is_left_out():
     assert known == set(OPTIONS)
     assert {adapter for _, adapter, _ in CASES} == known
     assert {backbone for backbone, _, _ in CASES} == set(BACKBONES)
+
+
+# Columns of the tables of docs/backbones.md.
+COLUMNS = {
+    'ViT': ('timm_vit', 'timm_no_class_token'),
+    'DINOv3, PE': ('timm_dinov3', 'timm_pe'),
+    'Hiera': ('timm_hiera', ),
+    'DINOv2, SigLIP (transformers)': ('hf_dinov2', 'hf_siglip', 'hf_siglip2'),
+    'DINOv3 (transformers)': ('hf_dinov3', ),
+    'V-JEPA 2': ('hf_vjepa2', ),
+    'ViT, CLIP': ('vit', 'clip', 'layer_scale'),
+    'BEiT': ('beit', ),
+    'HiViT': ('hivit', ),
+    'VideoMAE': ('videomae', ),
+    'Video Swin': ('video_swin', ),
+    'DualFormer': ('dualformer', ),
+    'TimeSformer, UniFormerV2': ('timesformer', 'uniformerv2'),
+    'MViT': ('mvit', ),
+}
+OF_BOTH = {  # of timm and of OpenMMLab
+    'EVA-02': ('timm_eva02', 'eva02'),
+    'Swin': ('timm_swin', 'swin'),
+    'Swin V2': ('timm_swinv2', 'swinv2'),
+}
+
+
+def test_the_documentation_says_what_fits():
+    text = (Path(__file__).parents[2] / 'docs/backbones.md').read_text()
+    _, *tables = text.split('| method | site |')
+    assert len(tables) == 2
+    for number, table in enumerate(tables):
+        head, _, *lines = table.split('\n\n')[0].splitlines()
+        columns = [c.strip() for c in head.strip('| ').split('|')]
+        for line in lines:
+            methods, site, *cells = line.strip('|').split('|')
+            assert len(cells) == len(columns)
+            for column, cell in zip(columns, cells):
+                own = COLUMNS.get(column) or (OF_BOTH[column][number], )
+                said = {'✓': True, '–': False}[cell.strip()]
+                for method in re.findall('`(.*?)`', methods):
+                    for backbone in own:
+                        case = backbone, method, site.strip('` ')
+                        assert (case in CASES) == said, case
+    assert all(f'`{name}`' in text for name in OPTIONS if name != 'FrameMean')
 
 
 @pytest.mark.parametrize('backbone, refused', [
@@ -190,39 +235,59 @@ def test_folds_or_says_why(backbone, adapter, site):
 EVERYTHING = [
     *(dict(type='DoRA', site=s, rank=2) for s in ('proj', 'fc2')),
     *(dict(type='LoRA', site=s, rank=2)
-      for s in ('qkv', 'proj', 'fc1', 'fc2')),
+      for s in ('qkv', 'q', 'v', 'proj', 'fc1', 'fc2')),
     dict(type='LoRA', site='qkv', rank=3, on='k'),
     *(dict(type='SSF', site=s)
-      for s in ('qkv', 'proj', 'fc1', 'fc2', 'norm1', 'norm2')),
+      for s in ('qkv', 'q', 'k', 'v', 'proj', 'fc1', 'fc2', 'norm1', 'norm2')),
     *(dict(type='PreAdapter', site=s, width=4, scale=0.5, act_cfg=None)
-      for s in ('qkv', 'fc1')),
+      for s in ('qkv', 'v', 'fc1')),
     *(dict(type='SerialAdapter', site=s, width=4, scale=0.5, act_cfg=None)
       for s in ('proj', 'fc2')),
     dict(type='ParallelAdapter', site='proj', width=4, act_cfg=None),
 ]
 NEEDS_BIAS = ('SSF', 'PreAdapter')
-WITHOUT_BIAS = ('videomae', 'timm_dinov3')  # of their projections to q, k, v
+# Projections without one.
+WITHOUT_BIAS = dict(
+    videomae=('qkv', ),
+    timm_dinov3=('qkv', ),
+    timm_eva02=('k', ),
+    hf_dinov3=('k', ))
+QKV, SEPARATE = ('qkv', ), ('q', 'k', 'v')
+THREE = ('timm_eva02', 'hf_dinov2', 'hf_dinov3', 'hf_siglip', 'hf_siglip2',
+         'hf_vjepa2')
+NONE_TO_CALL = ('timm_swinv2', 'swinv2', 'beit', 'timesformer', 'mvit',
+                'uniformerv2')
 ABSENT = dict(
-    timm_eva02=('qkv', 'fc1'),
-    timm_swinv2=('qkv', 'norm1', 'norm2'),
-    swinv2=('qkv', 'norm1', 'norm2'),
-    beit=('qkv', ),
+    timm_eva02=('fc1', ),
+    timm_swinv2=('norm1', 'norm2'),
+    swinv2=('norm1', 'norm2'),
     eva02=('fc1', 'fc2'),
-    timesformer=('qkv', 'proj'),
-    mvit=('qkv', 'proj', 'norm1'),
-    uniformerv2=('qkv', 'proj'),
-    **{name: ('qkv', )
-       for name in BACKBONES if name.startswith('hf_')})
+    timesformer=('proj', ),
+    mvit=('proj', 'norm1'),
+    uniformerv2=('proj', ))
+
+
+def absent(backbone: str) -> tuple:
+    """Linear layers and norms that are no sites of a backbone."""
+    projections = QKV if backbone in THREE else SEPARATE
+    if backbone in NONE_TO_CALL:
+        projections = QKV + SEPARATE
+    return projections + ABSENT.get(backbone, ())
+
+
+def everything(backbone: str) -> list:
+    """Whatever folds, at all places that a backbone has."""
+    without_bias = WITHOUT_BIAS.get(backbone, ())
+    return [
+        a for a in EVERYTHING if a['site'] not in absent(backbone)
+        and not (a['type'] in NEEDS_BIAS and a['site'] in without_bias)
+    ]
 
 
 @pytest.mark.parametrize('backbone', BACKBONES)
 def test_everything_folds(backbone):
     """Layer by layer and whole, the folded network is the bare one."""
-    adapters = [
-        a for a in EVERYTHING if a['site'] not in ABSENT.get(backbone, ())
-        and not (backbone in WITHOUT_BIAS and a['site'] == 'qkv'
-                 and a['type'] in NEEDS_BIAS)
-    ]
+    adapters = everything(backbone)
     cfg = dict(
         type='AdaptedBackbone',
         backbone=BACKBONES[backbone][0],
@@ -274,7 +339,7 @@ def test_folds_in_single_precision(backbone):
     cfg = dict(
         type='AdaptedBackbone',
         backbone=BACKBONES[backbone][0],
-        adapters=EVERYTHING)
+        adapters=everything(backbone))
     view = MODELS.build(cfg).eval()
     stir(view)
     x = samples(backbone)

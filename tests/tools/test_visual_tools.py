@@ -15,6 +15,7 @@ from helpers import CONFIGS
 from helpers import config as find
 from helpers import load_tool, on_rendered_videos, shrink
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from mmaction.apis import init_recognizer
 from mmengine.config import Config
 from PIL import Image
@@ -251,6 +252,26 @@ def test_a_stream_is_one_source(made, monkeypatch):
         run(monkeypatch, 'predict.py', 'webcam', 'webcam:1', *common(made))
 
 
+@pytest.mark.parametrize('flags, message', [
+    (['--events', 'e.jsonl'], '--events is of streams: give --stream'),
+    (['--smooth', '1'], '--smooth is of streams'),
+    (['--stream', '--timeline', 'a.png'], '--timeline is of files'),
+    (['--stream', '--batch-size', '2'], '--batch-size is of files'),
+])
+def test_options_of_another_source(made, monkeypatch, capsys, flags, message):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, 'predict.py', made / 'test' / '00000.mp4',
+            *common(made), *flags)
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('option', ['--window', '--stride'])
+def test_streams_have_no_windows_of_no_time(made, monkeypatch, option):
+    with pytest.raises(ValueError, match='must be positive'):
+        run(monkeypatch, 'predict.py', made / 'test' / '00000.mp4',
+            *common(made), '--stream', option, 0)
+
+
 @pytest.mark.parametrize('flags,rows', [([], 3), (['--heads', '0,3'], 5),
                                         (['--rollout'], 3)])
 def test_attention_sheet(made, monkeypatch, tmp_path, flags, rows):
@@ -272,6 +293,22 @@ def test_attention_sheet(made, monkeypatch, tmp_path, flags, rows):
     (spatial, temporal), title = drawn[0]
     assert len(spatial.rows) == len(temporal.rows) == rows
     assert title.startswith('00002.mp4: motion')
+    labels = [row.label for row in temporal.rows]
+    if rows == 5:  # a head without and with adaptation below each other
+        assert [label.split(',')[0] for label in labels[1:]
+                ] == ['head 0', 'head 0', 'head 3', 'head 3']
+        assert 'without' in labels[1] and 'without' not in labels[2]
+    # Each row has a bar of its own, and the input none.
+    assert temporal.rows[0].scale is None
+    figure = sheet([temporal], title)
+    bars = [[t.get_text() for t in axes.get_yticklabels()]
+            for axes in figure.axes if axes.axison]
+    assert len(bars) == rows - 1
+    for row, (top, bottom) in zip(temporal.rows[1:], bars):
+        low, high = row.scale
+        assert 0 <= low < 1 < high  # the mean lies between
+        assert float(bottom[1:]) == pytest.approx(low, abs=0.051)
+        assert float(top[1:]) == pytest.approx(high, abs=0.051)
     # Without and with adaptation are different pictures of one input.
     first, second = (temporal.rows[i].pictures[0] for i in (1, 2))
     assert first.shape == second.shape == (64, 64, 3)
@@ -338,11 +375,27 @@ def tiny(cfg):
     return cfg
 
 
-def test_browse_framesets(made, monkeypatch, tmp_path):
+@pytest.mark.parametrize('frames, across', [(8, 1), (2, 2)])
+def test_browse_framesets(made, monkeypatch, tmp_path, frames, across):
+    """Framesets are twice as high as frames; narrow samples share a row."""
+    drawn = []
+    monkeypatch.setattr(Figure, 'savefig',
+                        lambda self, *_, **__: drawn.append(self))
     run(monkeypatch, 'browse_framesets.py', made / 'config.py', '--out',
-        tmp_path / 'sets.png', '--samples', 2, '--labels', made / 'labels.txt')
-    with Image.open(tmp_path / 'sets.png') as image:
-        assert image.width > image.height / 2
+        tmp_path / 'sets.png', '--samples', 2, '--labels', made / 'labels.txt',
+        '--cfg-options',
+        f'model.data_preprocessor.num_spatial_frames={frames}')
+    axes = drawn[0].axes
+    assert [a.get_ylabel() for a in axes] == ['motion 0', '', 'motion 1', '']
+    tops = {a.get_subplotspec().rowspan.start for a in axes}
+    assert len(tops) == 2 // across
+    spatial, temporal = (a.images[0].get_array().shape for a in axes[:2])
+    gap = 2
+    assert spatial[:2] == (2 * 64 + gap, frames // 2 * (64 + gap) - gap)
+    assert temporal[:2] == (64, 64)
+    drawn[0].canvas.draw()
+    heights = [a.get_window_extent().height for a in axes[:2]]
+    assert heights[0] == pytest.approx(heights[1], rel=0.05)
 
 
 @pytest.fixture
@@ -396,6 +449,20 @@ def test_tradeoff(results, monkeypatch, tmp_path):
     assert (tmp_path / 'plot.png').stat().st_size > 5000
 
 
+def test_tradeoff_highlights(results, monkeypatch, tmp_path):
+    """One's own methods have a colour, bold names and a line in the legend."""
+    tool = load_tool('plot_tradeoff.py')
+    figure = tool.plot(tool.load(results), highlight=['A'])
+    names = {(t.get_text(), t.get_weight())
+             for t in figure.axes[0].texts if t.get_text()}
+    assert names == {('A', 'bold'), ('B', 'normal')}
+    legend = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert legend == ['paper', 'A, paper', 'A, measured']
+    with pytest.raises(ValueError, match="highlight='C': no name .* A, B"):
+        run(monkeypatch, 'plot_tradeoff.py', *results, '--highlight', 'A', 'C',
+            '--out', tmp_path / 'a.png')
+
+
 def test_tradeoff_deviations():
     tool = load_tool('plot_tradeoff.py')
     points = [
@@ -436,7 +503,8 @@ def test_shipped_points_are_complete():
         assert any(p['name'].startswith('DualPath') for p in points)
         boxes = [
             text.get_window_extent()
-            for text in tool.plot(points).axes[0].texts if text.get_text()
+            for text in tool.plot(points, highlight=['DualPath']).axes[0].texts
+            if text.get_text()
         ]
         assert len(boxes) == len(points)
         assert not any(

@@ -26,7 +26,8 @@ class LoRA(Adapter):
     """W x + (alpha / r) B A x, on a linear layer.
 
     A starts Kaiming-uniform and B at zero. Around the projection to queries,
-    keys and values each of those chosen has an A and a B of its own.
+    keys and values each of those chosen has an A and a B of its own; where
+    there are three layers instead, ``q``, ``k`` and ``v`` are sites.
 
     Args:
         base: The linear layer.

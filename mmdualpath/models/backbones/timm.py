@@ -10,7 +10,7 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from ...options import checked, nearest
-from ..weights.timm import TIMM, pixels, plain_facts
+from ..weights.timm import TIMM, exact_clip, pixels, plain_facts, quick_sibling
 from .library import LibraryBackbone
 
 OUT_TYPES = ('cls_token', 'pooled', 'raw')
@@ -71,7 +71,10 @@ class TimmBackbone(LibraryBackbone):
             raise ValueError(
                 f'timm {timm.__version__} has no model {model_name!r}'
                 f'{nearest(model_name, timm.list_models())}')
-        _refuse_other_activation(timm, model_name)
+        if exact_clip(timm, model_name):
+            raise ValueError(
+                f'The weights of {model_name} were trained with QuickGELU: '
+                f'model_name={exact_clip(timm, model_name)!r}.')
         if img_size is not None:
             kwargs['img_size'] = img_size if isinstance(img_size, int) \
                 else tuple(img_size)
@@ -146,23 +149,3 @@ def _import_timm() -> Any:
         raise ImportError('TimmBackbone needs timm: pip install '
                           "'mmdualpath[timm]'.") from error
     return timm
-
-
-def quick_sibling(timm: Any, model_name: str) -> Optional[str]:
-    """The same CLIP model with QuickGELU, under timm's name, if it has one.
-    """
-    architecture, dot, tag = model_name.partition('.')
-    if 'quickgelu' in architecture:
-        return None
-    sibling = architecture.replace('_clip_', '_clip_quickgelu_')
-    is_other = sibling != architecture and timm.is_model(sibling)
-    return sibling + dot + tag if is_other else None
-
-
-def _refuse_other_activation(timm: Any, model_name: str) -> None:
-    """timm lists some weights under two models, of which one is exact."""
-    sibling = quick_sibling(timm, model_name)
-    if sibling and '.' in sibling and sibling in timm.list_pretrained(
-            '*clip_quickgelu*'):
-        raise ValueError(f'The weights of {model_name} were trained with '
-                         f'QuickGELU: model_name={sibling!r}.')

@@ -21,6 +21,8 @@ site              called with                         gives
 ``msa``           one set of tokens that attend to    same shape
                   each other ``(B, N, C)``
 ``qkv``           as ``msa``                          ``(B, N, 3C)``
+``q, k, v``       as ``msa``, where there are three   ``(B, N, C)``
+                  layers instead of that one
 ``proj``          heads of the attention, merged      same shape
 ``fc1``           LN z                                the MLP's hidden tokens
 ``fc2``           the MLP's hidden tokens             ``(B, N, C)``
@@ -28,11 +30,11 @@ site              called with                         gives
 ``norm2``         what the MLP is to read             same shape
 ================  ==================================  ======================
 
-``qkv``, ``proj``, ``fc1`` and ``fc2`` are linear layers, ``norm1`` and
-``norm2`` LayerNorms. Tokens are ``(B, N, C)``; a module may be called with
-more after them, such as the size of their map, which an adapter hands on. A
-row of the table may name more sites. What an adapter is told about its place
-is a :class:`Site`.
+``qkv``, ``q``, ``k``, ``v``, ``proj``, ``fc1`` and ``fc2`` are linear layers,
+``norm1`` and ``norm2`` LayerNorms. Tokens are ``(B, N, C)``; a module may be
+called with more after them, such as the size of their map, which an adapter
+hands on. A row of the table may name more sites. What an adapter is told about
+its place is a :class:`Site`.
 
 A backbone of your own is a row more::
 

@@ -72,6 +72,10 @@ def _calls_qkv(block: nn.Module) -> bool:
     return getattr(attn, 'q_bias', None) is None or attn.qkv_bias_separate
 
 
+def _is_separate(block: nn.Module) -> bool:
+    return block.attn.qkv is None
+
+
 def _calls_window_qkv(block: nn.Module) -> bool:
     attn = block.attn
     return attn.q_bias is None or attn.qkv_bias_separate
@@ -98,6 +102,7 @@ STEM = Stem(
     'patch_embed.norm',
     unpack=_map_to_tokens,
     pack=lambda tokens, out: tokens.reshape(out.shape))
+ONE_QKV = 'its attention has one projection to q, k and v'
 NO_QKV = 'its attention does not call one projection to q, k and v'
 
 
@@ -119,6 +124,11 @@ def _row(scales: Tuple[str, str], **changes: Any) -> Sites:
             qkv=Place('attn.qkv', when=_calls_qkv, without=NO_QKV),
             mlp=Place('mlp', then=second),
             norm_mlp=Place('mlp', then=second, norm='norm2'),
+            **{
+                part:
+                Place(f'attn.{part}_proj', when=_is_separate, without=ONE_QKV)
+                for part in 'qkv'
+            },
             proj='attn.proj',
             fc1=Place(
                 'mlp.fc1',

@@ -3,7 +3,7 @@
 ``TransformersBackbone`` keeps what is no token out of the way: see there for
 ``base`` and ``out``.
 """
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Callable, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -31,15 +31,10 @@ def _heads(attn: nn.Module) -> int:
     return getattr(attn, 'num_attention_heads', None) or attn.num_heads
 
 
-def _layout(kind: str, names: Sequence[str], **changes: Any) -> Layout:
-    """An attention with three projections to q, k and v.
-
-    Args:
-        kind: Its class.
-        names: Its layers for q, k, v and the output.
-        changes: What else differs.
-    """
-    *parts, last = names
+def _layout(kind: str, projections: Sequence[str],
+            rotate: Optional[Callable[..., Rotate]]) -> Layout:
+    """An attention with three projections to q, k and v."""
+    *parts, last = projections
     rates = ('attention_dropout', 'dropout_prob', 'dropout')
     return Layout(
         (kind, ),
@@ -50,7 +45,7 @@ def _layout(kind: str, names: Sequence[str], **changes: Any) -> Layout:
         dropout=lambda attn: next(
             getattr(attn, r) for r in rates if hasattr(attn, r)),
         project=lambda attn, y: getattr(attn, last)(y),
-        **changes)
+        rotate=rotate)
 
 
 def _rotate_dinov3(attn: nn.Module,
@@ -72,17 +67,31 @@ def _rotate_vjepa2(attn: nn.Module,
     return lambda q, k: (turn(q), turn(k))
 
 
-def _row(layout: Layout,
+def _row(kind: str,
          stem: Stem,
          blocks: str = 'encoder.layer.*',
          attn: str = 'attention.base',
-         proj: str = 'o_proj',
+         projections: Sequence[str] = ('q_proj', 'k_proj', 'v_proj', 'o_proj'),
          norms: Sequence[str] = ('norm1', 'norm2'),
          scales: Sequence[Optional[str]] = (None, None),
          layers: Sequence[str] = ('fc1', 'fc2'),
-         rotary: bool = False,
+         rotate: Optional[Callable[..., Rotate]] = None,
          **changes: Any) -> Sites:
-    """A row; with LayerScale, a branch ends behind its scale."""
+    """A row; with LayerScale, a branch ends behind its scale.
+
+    Args:
+        kind: Class of its attention.
+        stem: Where patches become tokens.
+        blocks: Path of its blocks.
+        attn: Path of the attention in a block.
+        projections: The attention's layers for q, k, v and the output.
+        norms: The norms of a block.
+        scales: Where the vectors of LayerScale are in a block, if anywhere.
+        layers: The layers of its MLP.
+        rotate: Rotary positions of its attention, if it has any.
+        changes: What else differs.
+    """
+    q, k, v, proj = projections
     linear = dict(
         when=lambda block: not hasattr(block.mlp, 'gate_proj'),
         without='its MLP has two first layers')
@@ -92,11 +101,14 @@ def _row(layout: Layout,
         final_norm='layernorm',
         stem=stem,
         tokens='embeddings.out',
-        attn=None if rotary else attn,
-        rotary=lambda backbone: rotary,
+        attn=None if rotate else attn,
+        rotary=lambda backbone: rotate is not None,
         places=dict(
             attn=Place(attn, then=scales[0]),
-            msa=Place(attn, layout=layout),
+            msa=Place(attn, layout=_layout(kind, projections, rotate)),
+            q=f'{attn}.{q}',
+            k=f'{attn}.{k}',
+            v=f'{attn}.{v}',
             proj=f'{attn}.{proj}',
             mlp=Place('mlp', then=scales[1]),
             norm_mlp=Place('mlp', then=scales[1], norm=norms[1]),
@@ -107,14 +119,13 @@ def _row(layout: Layout,
     return Sites(**{**row, **changes})
 
 
-_QKV = ('q_proj', 'k_proj', 'v_proj')
 _SCALES = ('layer_scale1', 'layer_scale2')
 for _kind, _module in (('Dinov2', 'dinov2'), ('Dinov2WithRegisters',
                                               'dinov2_with_registers')):
     register_sites(
         f'transformers.models.{_module}.modeling_{_module}.{_kind}Model',
         _row(
-            _layout(f'{_kind}Attention', (*_QKV, 'o_proj')),
+            f'{_kind}Attention',
             _convolution('embeddings.patch_embeddings.projection'),
             scales=_SCALES,
             # registers have no positions
@@ -122,14 +133,13 @@ for _kind, _module in (('Dinov2', 'dinov2'), ('Dinov2WithRegisters',
 register_sites(
     'transformers.models.dinov3_vit.modeling_dinov3_vit.DINOv3ViTModel',
     _row(
-        _layout(
-            'DINOv3ViTAttention', (*_QKV, 'o_proj'), rotate=_rotate_dinov3),
+        'DINOv3ViTAttention',
         _convolution('embeddings.patch_embeddings'),
         blocks='model.layer.*',
         scales=_SCALES,
         layers=('up_proj', 'down_proj'),
         final_norm='norm',
-        rotary=True))
+        rotate=_rotate_dinov3))
 _PATCHES = 'embeddings.patch_embedding'
 _ANY_ASPECT = Stem(f'{_PATCHES}.out', square, lambda tokens, out: tokens)
 for _kind, _module, _stem in (('Siglip', 'siglip', _convolution(_PATCHES)),
@@ -137,11 +147,11 @@ for _kind, _module, _stem in (('Siglip', 'siglip', _convolution(_PATCHES)),
     register_sites(
         f'transformers.models.{_module}.modeling_{_module}.{_kind}VisionModel',
         _row(
-            _layout(f'{_kind}Attention', (*_QKV, 'out_proj')),
+            f'{_kind}Attention',
             _stem,
             blocks='encoder.layers.*',
             attn='self_attn.base',
-            proj='out_proj',
+            projections=('q_proj', 'k_proj', 'v_proj', 'out_proj'),
             norms=('layer_norm1', 'layer_norm2'),
             final_norm='post_layernorm',
             positions={
@@ -150,14 +160,12 @@ for _kind, _module, _stem in (('Siglip', 'siglip', _convolution(_PATCHES)),
 register_sites(
     'transformers.models.vjepa2.modeling_vjepa2.VJEPA2Model',
     _row(
-        _layout(
-            'VJEPA2RopeAttention', ('query', 'key', 'value', 'proj'),
-            rotate=_rotate_vjepa2),
+        'VJEPA2RopeAttention',
         _convolution('encoder.embeddings.patch_embeddings.proj'),
         blocks='encoder.layer.*.base',
-        proj='proj',
+        projections=('query', 'key', 'value', 'proj'),
         final_norm='encoder.layernorm',
         row='clip',
         tokens='encoder.embeddings.out',
-        rotary=True,
+        rotate=_rotate_vjepa2,
         map_size=tube_map))

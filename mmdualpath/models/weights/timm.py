@@ -113,8 +113,31 @@ def sidecar_model(config: Mapping) -> Optional[nn.Module]:
                          f'{config["architecture"]!r}, which timm '
                          f'{timm.__version__} does not have.')
     options = dict(config.get('model_args', {}), num_classes=0)
+    # Files of before timm had models with QuickGELU name the others.
+    tag = config.get('pretrained_cfg', {}).get('tag')
+    exact = exact_clip(timm, f'{config["architecture"]}.{tag}')
     with torch.device('meta'):
-        return timm.create_model(config['architecture'], **options)
+        return timm.create_model(exact or config['architecture'], **options)
+
+
+def quick_sibling(timm: Any, model_name: str) -> Optional[str]:
+    """The same CLIP model with QuickGELU, under timm's name, if it has one.
+    """
+    architecture, dot, tag = model_name.partition('.')
+    if 'quickgelu' in architecture:
+        return None
+    sibling = architecture.replace('_clip_', '_clip_quickgelu_')
+    is_other = sibling != architecture and timm.is_model(sibling)
+    return sibling + dot + tag if is_other else None
+
+
+def exact_clip(timm: Any, model_name: str) -> Optional[str]:
+    """Of two models that timm lists some weights of CLIP under, the one that
+    they were trained as, if ``model_name`` is the other."""
+    sibling = quick_sibling(timm, model_name)
+    published = '.' in model_name and sibling in timm.list_pretrained(
+        '*clip_quickgelu*')
+    return sibling if published else None
 
 
 def is_clip(state_dict: StateDict) -> bool:

@@ -1,5 +1,6 @@
 """Models of timm as frozen backbones."""
 import json
+import re
 import sys
 
 import pytest
@@ -350,6 +351,16 @@ def test_without_timm(monkeypatch):
         MODELS.build(backbone(CLIP))
 
 
+def test_a_sidecar_of_before_quickgelu(tmp_path):
+    """It names the other model, and the tag tells which it is."""
+    name = 'vit_base_patch16_clip_quickgelu_224.openai'
+    other = 'vit_base_patch16_clip_224'
+    path = write(theirs(name), tmp_path, architecture=other)
+    load_pretrained(MODELS.build(backbone(name)), path)
+    with pytest.raises(ValueError, match=r'act \(QuickGELU in the file'):
+        load_pretrained(MODELS.build(backbone(other)), path)
+
+
 def test_biases_that_bypass_qkv():
     network = MODELS.build(backbone('eva02_base_patch14_224', qkv_fused=True))
     with pytest.raises(
@@ -389,6 +400,29 @@ def test_st_adapter_before_an_mlp_that_the_block_adds():
         z = x + ls1(attn(norm1(x)))
         z = z + adapter.adapter(z, adapter.site)
         torch.testing.assert_close(block(x), z + scale(mlp(norm2(z))))
+
+
+PUBLISHED = dict(
+    re.findall(r'^\|[^|]*\| `(\w+\.\w+)` \| (.*) \|$',
+               (CONFIGS.parent / 'docs/backbones.md').read_text(), re.M))
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_the_documentation_says_what_timm_says(name):
+    """Licence, patch and size, normalisation and class token."""
+    licence, sizes, pixels, class_token = map(str.strip,
+                                              PUBLISHED[name].split('|'))
+    with torch.device('meta'):
+        model = timm.create_model(name, num_classes=0)
+    told = model.pretrained_cfg
+    assert licence.lower().replace("'s own", '-license') == told['license']
+    patch = model.patch_stride[0] if 'hiera' in name \
+        else model.patch_embed.patch_size[0]
+    assert sizes == f'{patch}, {told["input_size"][-1]}'
+    means = {'CLIP': .481, '0.5, 0.5': .5, 'ImageNet': .485}
+    assert told['mean'][0] == pytest.approx(means[pixels], abs=1e-3)
+    has = getattr(model, 'cls_token', None) is not None
+    assert class_token == '✓' * has
 
 
 FULL = sorted(p.stem for p in (CONFIGS / 'backbones').glob('*.py'))
