@@ -325,7 +325,8 @@ def copy_checkout(folder: Path) -> Path:
         return [
             n for n in names
             if n == '__pycache__' or here and (n.startswith('.') or n in (
-                'checkpoints', 'data', 'work_dirs', 'build', 'dist', 'shared'))
+                'checkpoints', 'data', 'work_dirs', 'build', 'dist', 'shared',
+                'site'))
         ]
 
     shutil.copytree(ROOT, folder, symlinks=True, ignore=left_out)
