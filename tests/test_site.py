@@ -142,7 +142,7 @@ def test_every_page_is_in_the_navigation(site):
 @needs_browser
 def test_it_is_searched_and_read(address):
     with opened(f'{address}/') as page:
-        page.click('[for=__search]')
+        page.locator('.md-search__input').click()
         page.keyboard.type('frameset_positions FramesetPositions')
         result = page.locator('.md-search-result__link').first
         result.wait_for()

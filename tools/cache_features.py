@@ -5,9 +5,10 @@
     python tools/train.py configs/probes/probe_vitb_ssv2.py \\
         --cfg-options model.backbone.cache=work_dirs/features
 
-The config's backbone is a FrozenFeatures. Run the same command again to go on
-where it stopped; --part shares the work between processes or machines that
-write into the same folder.
+The config's backbone is a FrozenFeatures, or an AdaptedBackbone whose first
+blocks are neither adapted nor trained: what the last of these puts out is
+written then. Run the same command again to go on where it stopped; --part
+shares the work between processes or machines that write into the same folder.
 """
 import argparse
 import logging

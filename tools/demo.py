@@ -29,9 +29,11 @@ from mmdualpath.apis.inference import FrameBuffer, VideoInferencer, find_videos
 from mmdualpath.apis.live import Follower
 from mmdualpath.apis.programs import mistake, program
 from mmdualpath.datasets.decoding import open_video
-from mmdualpath.deploy.runner import ExportedModel, is_exported
+from mmdualpath.deploy.runner import ExportedModel
+from mmdualpath.deploy.runtimes import is_exported
 from mmdualpath.sliding import sliding_windows
-from mmdualpath.visualization.pictures import as_image, sheet, timeline
+from mmdualpath.visualization.pictures import sheet
+from mmdualpath.visualization.predictions import as_image, timeline
 from mmdualpath.visualization.sheets import (attention_rows, model_sections,
                                              read_segment)
 
@@ -163,7 +165,7 @@ class Camera:
     A frame's number is its time; what comes sooner than the rate is left out.
 
     Args:
-        model: Predicts windows; an exported one cannot.
+        model: Predicts windows.
         window: Seconds that a prediction looks back.
 
     Attributes:
@@ -173,9 +175,6 @@ class Camera:
     """
 
     def __init__(self, model: Model, window: float) -> None:
-        if isinstance(model, ExportedModel):
-            raise ValueError('An exported model reads files alone: choose '
-                             'another one for a camera.')
         recognizer = model.streaming(RATE, window, HOP)
         finder = EventFinder(smooth=window / 4)
         self.model, self.follower = model, Follower(recognizer, finder, RATE)

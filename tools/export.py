@@ -7,9 +7,7 @@
 
 The graph reads uint8 frames (B, T, H, W, 3), B being any, and gives scores
 (B, classes). What is written is compared with the model on random frames in
-batches of 1 and 3; a difference of more than 1e-4 is an error. Pixels of
-framesets in the middle between two levels may be rounded to the other one,
-which is told apart. --int8 writes
+batches of 1 and 3; a difference of more than 1e-4 is an error. --int8 writes
 DIR/int8 besides, its ranges being measured on the videos. --eval compares all
 that was written with the model on the test set of a config.
 """
@@ -32,10 +30,11 @@ from mmdualpath.apis.programs import program
 from mmdualpath.datasets.decoding import open_video
 from mmdualpath.deploy.export import (Deployable, describe, eager, quantize,
                                       save, trace, verify)
-from mmdualpath.deploy.runner import FILES, ExportedModel, softmax
+from mmdualpath.deploy.runner import ExportedModel, softmax
+from mmdualpath.deploy.runtimes import FILES
 
-DEPENDS = ('mmdualpath/deploy/export.py', 'mmdualpath/deploy/runner.py',
-           'tools/data/render_digits.py')
+DEPENDS = ('mmdualpath/deploy/export.py', 'mmdualpath/deploy/runtimes.py',
+           'mmdualpath/framesets.py', 'tools/data/render_digits.py')
 RUNTIMES = (*PACKAGES, 'onnxruntime', 'openvino', 'nncf')
 
 
@@ -134,8 +133,7 @@ def main() -> None:
     path = save(
         trace(network, metadata['frames']), args.format, args.out, metadata)
     for batch, found in verify(network, path).items():
-        print(f'batch {batch}: largest difference {found["runtime"]:.2g}, '
-              f'by rounding of frameset pixels {found["rounding"]:.2g}')
+        print(f'batch {batch}: largest difference {found:.2g}')
     print(f'Wrote {path}.')
     models = {args.format: ExportedModel(path)}
     if args.format == 'openvino' and args.eval:

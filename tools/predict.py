@@ -11,7 +11,8 @@
 A checkpoint of a training holds its config, so --config may be left out. With
 --window long videos are predicted piece by piece. A video that cannot be read
 is reported and skipped; the exit status is 1 then. A model of tools/export.py
-needs none of OpenMMLab's packages; it draws nothing and reads no webcam.
+does all of this without torch and OpenMMLab's packages; drawing needs
+matplotlib.
 """
 import argparse
 import json
@@ -23,63 +24,45 @@ from typing import Dict, Iterator, List, Tuple
 
 import numpy as np
 
-from mmdualpath.deploy import runner
-
-# Nothing below can be imported where only the runner is needed.
-if __name__ == '__main__' and runner.asked_for(sys.argv[1:]):
-    sys.exit(runner.main(sys.argv[1:]))
-
 from mmdualpath.apis.events import EventFinder
-from mmdualpath.apis.inference import (VideoInferencer, find_videos, for_each,
-                                       frames_in, prediction_at)
 from mmdualpath.apis.live import Follower, LiveSource, News, is_live, opener_of
-from mmdualpath.apis.programs import program
-from mmdualpath.apis.windows import VideoResult, local
+from mmdualpath.apis.mistakes import one_message
+from mmdualpath.apis.videos import (Predictor, VideoResult, find_videos,
+                                    for_each, frames_in, lines_of, local)
 from mmdualpath.datasets.decoding import open_video
-from mmdualpath.visualization.pictures import (draw_lines, save, timeline,
-                                               write_video)
+from mmdualpath.deploy.runner import ExportedModel
+from mmdualpath.deploy.runtimes import PRECISIONS, is_exported
 
-# Options that say something of one kind of source alone.
+# Options that say something of one kind of source, or of model, alone.
 OF_FILES = ('batch_size', 'workers', 'timeline')
 OF_STREAMS = ('events', 'threshold', 'smooth', 'seconds', 'reconnect')
+OF_CHECKPOINTS = ('config', 'device', 'labels', 'workers')
+OF_EXPORTED = ('precision', )
 
 
-def lines_of(predictions: List[dict]) -> List[str]:
-    """Predictions as text."""
-    return [f'{p["score"]:6.1%}  {p["label"]}' for p in predictions]
-
-
-def drawn(result: dict, file: str) -> Iterator[np.ndarray]:
-    """Every frame of a video with the prediction of its time on it."""
-    for number, frame in enumerate(frames_in(open_video(file))):
-        predictions = prediction_at(result['windows'], number / result['fps'])
-        yield draw_lines(legible(frame), lines_of(predictions))
-
-
-def legible(frame: np.ndarray, least: int = 240) -> np.ndarray:
-    """A frame, repeated in pixels if it is too small to write on."""
-    factor = -(-least // min(frame.shape[:2]))
-    return frame.repeat(factor, 0).repeat(factor, 1)
-
-
-def predict_videos(inferencer: VideoInferencer,
+def predict_videos(predictor: Predictor,
                    args: argparse.Namespace) -> Tuple[List[dict], int]:
     """Predict files, folders and URLs, and write what is asked for.
 
     Returns:
         Results, and how many videos were skipped.
     """
+    if args.out or args.timeline:
+        from mmdualpath.visualization.predictions import (drawn, save,
+                                                          timeline,
+                                                          write_video)
     videos = find_videos(args.videos)
     found: Dict[int, dict] = {}
 
     def show(result: VideoResult, name: str) -> None:
-        told = inferencer.named(result, args.topk)
+        told = predictor.named(result, args.topk)
         print(result.video)
         for line in lines_of(told['predictions']):
             print('  ' + line)
         if args.out:
             path = args.out / f'{name}.mp4' if len(videos) > 1 else args.out
-            write_video(path, drawn(told, result.opened.file), told['fps'])
+            frames = frames_in(open_video(result.opened.file))
+            write_video(path, drawn(told, frames), told['fps'])
             print(f'Wrote {path}.')
         if args.timeline:
             path = args.timeline / f'{name}.png' if len(videos) > 1 \
@@ -88,19 +71,22 @@ def predict_videos(inferencer: VideoInferencer,
             print(f'Wrote {path}.')
         found[result.number] = told
 
-    results = inferencer.predict_all(videos, args.window, args.stride,
-                                     args.batch_size, args.workers)
+    results = predictor.predict_all(videos, args.window, args.stride,
+                                    args.batch_size, args.workers)
     skipped = for_each(videos, show, results)
     return [found[number] for number in sorted(found)], skipped
 
 
-def predict_stream(inferencer: VideoInferencer, args: argparse.Namespace,
-                   name: str, folder: str) -> dict:
+def predict_stream(predictor: Predictor, args: argparse.Namespace, name: str,
+                   folder: str) -> dict:
     """Predict a source as its frames come, until it ends or Ctrl-C.
 
     Returns:
         As of a file, the windows only if they are asked for.
     """
+    if args.out:
+        from mmdualpath.visualization.predictions import (draw_lines, legible,
+                                                          write_video)
     reader = None if is_live(name) else open_video(local(name, Path(folder)))
     if reader is None:
         source = LiveSource(opener_of(name), retries=args.reconnect)
@@ -110,7 +96,7 @@ def predict_stream(inferencer: VideoInferencer, args: argparse.Namespace,
         batches = ([frame] for frame in enumerate(frames_in(reader)))
     window = 2. if args.window is None else args.window
     stride = window / 2 if args.stride is None else args.stride
-    recognizer = inferencer.streaming(fps, window, stride)
+    recognizer = predictor.streaming(fps, window, stride)
     follower = Follower(recognizer, EventFinder(*args.threshold, args.smooth),
                         fps)
     result: dict = dict(video=name, fps=round(fps, 3), frames=0, windows=[])
@@ -118,17 +104,17 @@ def predict_stream(inferencer: VideoInferencer, args: argparse.Namespace,
     def tell(news: News) -> None:
         if news.window is not None:
             start, stop = (round(n / fps, 3) for n in news.window)
-            ranked = inferencer.ranked(news.smoothed, args.topk)
+            ranked = predictor.ranked(news.smoothed, args.topk)
             print(f'{stop:8.2f} s  {"  |  ".join(lines_of(ranked))}')
             if args.json:
                 result['windows'].append(
                     dict(
                         start=start,
                         end=stop,
-                        predictions=inferencer.ranked(news.scores, args.topk)))
+                        predictions=predictor.ranked(news.scores, args.topk)))
         for event in news.events:
             line = json.dumps(
-                event.as_dict(inferencer.name), ensure_ascii=False)
+                event.as_dict(predictor.name), ensure_ascii=False)
             if args.events:
                 with args.events.open('a', encoding='utf-8') as file:
                     file.write(line + '\n')
@@ -143,8 +129,8 @@ def predict_stream(inferencer: VideoInferencer, args: argparse.Namespace,
                 tell(news)
                 lines = [] if news.shown is None else lines_of([
                     dict(
-                        label=inferencer.name(news.shown),
-                        score=news.smoothed[news.shown].item())
+                        label=predictor.name(news.shown),
+                        score=news.smoothed[news.shown])
                 ])
                 for number, frame in batch:
                     picture = draw_lines(legible(frame), lines) \
@@ -172,18 +158,20 @@ def predict_stream(inferencer: VideoInferencer, args: argparse.Namespace,
     return result
 
 
-def main() -> bool:
-    """Predict what the command line names; gives whether some was skipped."""
+def parse() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         'videos',
         nargs='+',
         metavar='VIDEO',
-        help='files, folders, URLs, or webcam (webcam:1 for the second)')
+        help='files, folders, URLs, or webcam (webcam:1 for the second);\n'
+        'an exported model may stand in front')
     parser.add_argument(
         '--config', help='defaults to the one in the checkpoint')
-    parser.add_argument('--checkpoint', help='path or URL')
+    parser.add_argument(
+        '--checkpoint', help='path or URL, or an exported model')
     parser.add_argument('--device', help='such as cpu or cuda:0')
     parser.add_argument(
         '--labels', type=Path, help='file with the name of a class per line')
@@ -234,33 +222,46 @@ def main() -> bool:
         type=Path,
         help='picture of the predictions over time; a folder for several')
     parser.add_argument(
-        '--precision', choices=runner.PRECISIONS, help='of an exported model')
+        '--precision', choices=PRECISIONS, help='of an exported model')
     args = parser.parse_args()
-    if args.precision:
-        raise ValueError('--precision is for a model of tools/export.py.')
+    if args.checkpoint is None and is_exported(args.videos[0]):
+        args.checkpoint, *args.videos = args.videos
+    args.exported = is_exported(args.checkpoint or '')
+    if not args.videos:
+        parser.error('give a video')
+    args.stream |= is_live(args.videos[0])
+    if args.stream and len(args.videos) > 1:
+        parser.error(f'a stream is one source, given {args.videos}')
+    for names, unfit, kind in (
+        (OF_FILES, args.stream, 'files: leave it out'),
+        (OF_STREAMS, not args.stream, 'streams: give --stream'),
+        (OF_CHECKPOINTS, args.exported, 'checkpoints: leave it out'),
+        (OF_EXPORTED, not args.exported, 'exported models: leave it out'),
+    ):
+        for name in names if unfit else ():
+            if getattr(args, name) != parser.get_default(name):
+                parser.error(f'--{name.replace("_", "-")} is of {kind}')
+    return args
 
-    streamed = args.stream or is_live(args.videos[0])
-    others = [
-        name for name in (OF_FILES if streamed else OF_STREAMS)
-        if getattr(args, name) != parser.get_default(name)
-    ]
-    if others:
-        parser.error(f'--{others[0].replace("_", "-")} is of '
-                     f'{"files" if streamed else "streams"}: '
-                     f'{"leave it out" if streamed else "give --stream"}')
 
-    inferencer = VideoInferencer(args.config, args.checkpoint, args.device,
-                                 args.labels)
-    inferencer.check_trained()
-    if streamed:
-        if len(args.videos) > 1:
-            parser.error(f'a stream is one source, given {args.videos}')
+def main() -> bool:
+    """Predict what the command line names; gives whether some was skipped."""
+    args = parse()
+    predictor: Predictor
+    if args.exported:
+        predictor = ExportedModel(args.checkpoint, args.precision or 'fp32')
+    else:
+        from mmdualpath.apis.inference import VideoInferencer
+        predictor = VideoInferencer(args.config, args.checkpoint, args.device,
+                                    args.labels)
+        predictor.check_trained()
+    if args.stream:
         with tempfile.TemporaryDirectory() as folder:
             results, skipped = [
-                predict_stream(inferencer, args, args.videos[0], folder)
+                predict_stream(predictor, args, args.videos[0], folder)
             ], 0
     else:
-        results, skipped = predict_videos(inferencer, args)
+        results, skipped = predict_videos(predictor, args)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(
@@ -270,5 +271,8 @@ def main() -> bool:
 
 
 if __name__ == '__main__':
+    program = one_message
+    if not any(map(is_exported, sys.argv)):
+        from mmdualpath.apis.programs import program
     with program():
         sys.exit(main())

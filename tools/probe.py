@@ -169,11 +169,12 @@ def main(args: Optional[Sequence[str]] = None) -> List[float]:
                 meta=dict(
                     lr=rate, weight_decay=decay, **{name: figures[best]})),
             part)
-    text = report(figures, pairs, name)
+    text = (f'{report(figures, pairs, name)}\n\nThe best on the validation '
+            f'set, {name} {figures[best]:.4f}, has rate {rate:g} and decay '
+            f'{decay:g}. It is what `{work / "best.pth"}` holds.')
     (work / 'grid.md').write_text(text + '\n')
     plot(figures, pairs, name).savefig(work / 'grid.png', dpi=120)
-    print(f'{text}\n\nThe best, {name} {figures[best]:.4f}, has rate {rate:g} '
-          f'and decay {decay:g}: {work / "best.pth"}')
+    print(text)
     return figures
 
 

@@ -26,7 +26,8 @@ from mmdualpath.apis.windows import VideoResult
 from mmdualpath.datasets.decoding import open_video
 from mmdualpath.models.backbones import AdaptedBackbone, views_of
 from mmdualpath.visualization import without_adapters
-from mmdualpath.visualization.pictures import save, sheet, write_video
+from mmdualpath.visualization.pictures import sheet
+from mmdualpath.visualization.predictions import save, write_video
 from mmdualpath.visualization.sheets import (attention_frames, attention_rows,
                                              model_sections, read_segment)
 

@@ -1,9 +1,7 @@
 """What happens from when to when, by scores over time."""
+import math
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Tuple
-
-import torch
-from torch import Tensor
+from typing import Any, Callable, List, Optional, Tuple
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class EventFinder:
         if smooth < 0:
             raise ValueError(f'smooth={smooth} seconds must not be negative.')
         self.begin, self.stay, self.smooth = begin, stay, smooth
-        self.scores: Optional[Tensor] = None
+        self.scores: Any = None
         self._event: Optional[Tuple[float, int]] = None
         self._taken: List[float] = []
         self._last = 0.
@@ -78,22 +76,22 @@ class EventFinder:
         """The class of the event that goes on, if one does."""
         return None if self._event is None else self._event[1]
 
-    def update(self, start: float, end: float, scores: Tensor) -> List[Event]:
+    def update(self, start: float, end: float, scores: Any) -> List[Event]:
         """Scores of a stretch of time that follows those before it.
 
         Args:
             start: Seconds.
             end: Seconds.
-            scores: ``(classes,)``.
+            scores: ``(classes,)``, an array or a tensor.
 
         Returns:
             The event that has ended by that, if one has.
         """
         if self.scores is None or not self.smooth:
-            self.scores = scores.clone()
+            self.scores = scores
         else:
-            passed = torch.tensor((end - self._last) / self.smooth)
-            self.scores += (1 - torch.exp(-passed)) * (scores - self.scores)
+            weight = 1 - math.exp((self._last - end) / self.smooth)
+            self.scores = self.scores + weight * (scores - self.scores)
         best = int(self.scores.argmax())
         ended = []
         if self._event is not None:
@@ -104,7 +102,7 @@ class EventFinder:
         if self._event is None and self.scores[best] >= self.begin:
             self._event, self._taken = (start, best), []
         if self._event is not None:
-            self._taken.append(self.scores[self._event[1]].item())
+            self._taken.append(float(self.scores[self._event[1]]))
         self._last = end
         return ended
 

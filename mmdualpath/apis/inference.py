@@ -1,8 +1,8 @@
 """Predictions for videos of any length."""
 from functools import partial
 from pathlib import Path
-from typing import (Any, Callable, Dict, Iterable, Iterator, List, Optional,
-                    Sequence, Tuple, Union)
+from typing import (Any, Iterable, Iterator, List, Optional, Sequence, Tuple,
+                    Union)
 
 import numpy as np
 import torch
@@ -11,12 +11,17 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import nn
 
-from ..datasets.bad_videos import reason_of
 from ..datasets.reader import Frames
-from ..datasets.video_files import result_names, videos_in
 from ..sliding import in_frames, sliding_windows
 from .streaming import StreamingRecognizer
-from .windows import VideoResult, over_windows, segment
+from .videos import (Predictor, VideoResult, find_videos, for_each, frames_in,
+                     prediction_at)
+from .windows import over_windows, segment
+
+__all__ = [
+    'FrameBuffer', 'VideoInferencer', 'find_videos', 'for_each', 'frames_in',
+    'prediction_at'
+]
 
 
 class FrameBuffer:
@@ -37,7 +42,7 @@ class FrameBuffer:
         return self.frames[list(indices)].view(Frames)
 
 
-class VideoInferencer(ActionRecogInferencer):
+class VideoInferencer(Predictor, ActionRecogInferencer):
     """MMAction2's inferencer for parts of videos, with names of classes.
 
     A segment is read by the test pipeline of the config as if it were a video
@@ -95,12 +100,8 @@ class VideoInferencer(ActionRecogInferencer):
         # The first two steps open a file; segments bring an open one.
         return Compose(steps[2:])
 
-    def name(self, index: int) -> str:
-        """Name of a class."""
-        return self.labels[index] if self.labels else f'class {index}'
-
     def scores(self,
-               reader,
+               reader: Any,
                segments: Iterable[Tuple[int, int]],
                fps: float = 30.,
                batch_size: int = 4) -> Iterator[torch.Tensor]:
@@ -129,42 +130,6 @@ class VideoInferencer(ActionRecogInferencer):
     def _score(self, batch: dict) -> List[torch.Tensor]:
         return [sample.pred_score.cpu() for sample in self.forward(batch)]
 
-    def ranked(self, scores: torch.Tensor, topk: int = 5) -> List[dict]:
-        """The best classes as ``label``, ``index`` and ``score``."""
-        best = scores.topk(min(topk, len(scores)))
-        return [
-            dict(label=self.name(i), index=i, score=round(s, 6))
-            for s, i in zip(best.values.tolist(), best.indices.tolist())
-        ]
-
-    def predict(self,
-                video: Union[str, Path],
-                topk: int = 5,
-                window: Optional[float] = None,
-                stride: Optional[float] = None,
-                batch_size: int = 4) -> dict:
-        """Predict a video, as a whole or by a sliding window.
-
-        Args:
-            video: A file.
-            topk: Number of classes that are named.
-            window: Seconds of a window; None takes the video as a whole.
-            stride: Seconds from one window to the next; defaults to half a
-                window.
-            batch_size: Windows that go through the model at once.
-
-        Returns:
-            ``video``, ``fps``, ``frames``, ``predictions`` of the whole (the
-            mean of the windows) and ``windows``, a list of ``start`` and
-            ``end`` in seconds with ``predictions``.
-
-        Raises:
-            ValueError: If the file has no video, or window or stride is not
-                positive.
-        """
-        result, = self.predict_all([str(video)], window, stride, batch_size)
-        return self.named(result, topk)
-
     def predict_all(self,
                     videos: Sequence[str],
                     window: Optional[float] = None,
@@ -192,50 +157,6 @@ class VideoInferencer(ActionRecogInferencer):
         return over_windows(videos, self.pipeline, cut, self._score,
                             batch_size, num_workers)
 
-    def named(self, result: VideoResult, topk: int = 5) -> dict:
-        """A result of :meth:`predict_all` as :meth:`predict` gives it."""
-        fps = result.opened.fps
-        return dict(
-            video=result.video,
-            fps=round(fps, 3),
-            frames=result.opened.frames,
-            predictions=self.ranked(torch.stack(result.outputs).mean(0), topk),
-            windows=[
-                dict(
-                    start=round(start / fps, 3),
-                    end=round(stop / fps, 3),
-                    predictions=self.ranked(scores, topk))
-                for (
-                    start,
-                    stop), scores in zip(result.opened.windows, result.outputs)
-            ])
-
-    def watch(self,
-              frames: Iterable[np.ndarray],
-              fps: float,
-              window: float = 2.,
-              stride: float = 0.5,
-              topk: int = 5) -> Iterator[Tuple[np.ndarray, List[dict]]]:
-        """Predict a stream of frames, such as a webcam's, as it comes.
-
-        Args:
-            frames: RGB frames.
-            fps: Frames per second.
-            window: Seconds back that a prediction looks.
-            stride: Seconds between two predictions.
-            topk: Number of classes that are named.
-
-        Yields:
-            Each frame and the latest predictions, none at first.
-        """
-        recognizer = self.streaming(fps, window, stride)
-        latest: List[dict] = []
-        for frame in frames:
-            scores = recognizer.push(frame)
-            if scores is not None:
-                latest = self.ranked(scores, topk)
-            yield frame, latest
-
     def streaming(self, fps: float, window: float,
                   stride: float) -> StreamingRecognizer:
         """What predicts the windows of a stream that a file of it has.
@@ -256,73 +177,3 @@ class VideoInferencer(ActionRecogInferencer):
             window=in_frames(window, fps),
             fps=fps,
             pipeline=self.pipeline)
-
-
-def frames_in(reader: Any, size: int = 32) -> Iterator[np.ndarray]:
-    """All frames ``(H, W, 3)`` of an open video, in order.
-
-    Args:
-        reader: As :meth:`VideoInferencer.scores` takes it.
-        size: Frames that are decoded at once.
-    """
-    for start in range(0, len(reader), size):
-        numbers = range(start, min(start + size, len(reader)))
-        yield from reader.get_batch(list(numbers)).asnumpy()
-
-
-def find_videos(names: Iterable[str]) -> List[str]:
-    """Files to predict: folders are searched, URLs stay as they are.
-
-    Raises:
-        ValueError: If a name is no file, folder or URL, or a folder holds no
-            video.
-    """
-    found = []
-    for name in names:
-        path = Path(name)
-        if '://' in name or path.is_file():
-            found.append(name)
-        elif path.is_dir():
-            found += map(str, videos_in(path))
-        else:
-            raise ValueError(f'{name} is no file, folder, URL or webcam.')
-    return found
-
-
-def for_each(videos: Sequence[str],
-             work: Callable[[VideoResult, str], None],
-             results: Optional[Iterable[VideoResult]] = None) -> int:
-    """Do something with each video; one that fails is reported and skipped.
-
-    Args:
-        videos: Paths or URLs. What fails on a single one is raised.
-        work: Takes a result, and a name that no result of another video has.
-        results: What was made of the videos; by default nothing yet.
-
-    Returns:
-        How many were skipped.
-    """
-    names = result_names(videos)
-    skipped = 0
-    for result in results or map(VideoResult, range(len(videos)), videos):
-        error = result.error
-        try:
-            if not error:
-                work(result, names[result.number])
-        except Exception as raised:
-            if len(videos) == 1:
-                raise
-            error = reason_of(raised)
-        if error:
-            print(f'{result.video}: skipped. {error}')
-            skipped += 1
-    if skipped:
-        print(f'{skipped} of {len(videos)} videos were skipped.')
-    return skipped
-
-
-def prediction_at(windows: List[Dict], seconds: float) -> List[dict]:
-    """Predictions of the window whose middle is closest to a time."""
-    return min(
-        windows, key=lambda w: abs(
-            (w['start'] + w['end']) / 2 - seconds))['predictions']

@@ -1,4 +1,5 @@
 """Sources of frames that do not wait: cameras and network streams."""
+import logging
 import math
 import threading
 import time
@@ -6,17 +7,17 @@ from collections import deque
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Callable, Deque, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Deque, Iterator, List, Optional, Tuple
 from urllib.parse import urlparse
 
 import av
 import numpy as np
-from mmengine.logging import print_log
-from torch import Tensor
 
 from ..datasets.bad_videos import reason_of
+from ..sliding import WindowStream
 from .events import Event, EventFinder
-from .streaming import StreamingRecognizer
+
+log = logging.getLogger(__name__)
 
 # Frames with their numbers, which are their times in frames.
 Batch = List[Tuple[int, np.ndarray]]
@@ -187,7 +188,7 @@ class LiveSource:
     def _reconnect(self, fault: str) -> None:
         self._abandon()
         self.reconnects += 1
-        print_log(f'The source is opened anew: {fault}.', logger='current')
+        log.warning('The source is opened anew: %s.', fault)
         threading.Event().wait(self.pause)
         self._grab_in_thread()
 
@@ -241,8 +242,8 @@ class News:
         events: Events that have ended.
     """
     window: Optional[Tuple[int, int]]
-    scores: Optional[Tensor]
-    smoothed: Optional[Tensor]
+    scores: Any
+    smoothed: Any
     shown: Optional[int]
     events: List[Event]
 
@@ -260,7 +261,7 @@ class Follower:
         fps: Frames per second.
     """
 
-    def __init__(self, recognizer: StreamingRecognizer, finder: EventFinder,
+    def __init__(self, recognizer: WindowStream, finder: EventFinder,
                  fps: float) -> None:
         self.recognizer, self.finder, self.fps = recognizer, finder, fps
         self._until = -math.inf  # seconds that are predicted
@@ -280,10 +281,9 @@ class Follower:
         news.events += self.finder.finish(span and span[1] / self.fps)
         return news
 
-    def _predicted(self, scores: Optional[Tensor]) -> News:
+    def _predicted(self, scores: Any) -> News:
         if scores is None:
             return self._news(None, [])
-        scores = scores.cpu()
         start, stop = self.recognizer.span
         end = (start + stop + self.recognizer.hop) / 2 / self.fps
         events = []
@@ -294,7 +294,7 @@ class Follower:
         self._until = end
         return self._news(scores, events)
 
-    def _news(self, scores: Optional[Tensor], events: List[Event]) -> News:
+    def _news(self, scores: Any, events: List[Event]) -> News:
         window = None if scores is None else self.recognizer.span
         return News(window, scores, self.finder.scores, self.finder.shown,
                     events)

@@ -4,7 +4,6 @@ import os
 import re
 import runpy
 import sys
-import time
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +17,8 @@ from mmengine.registry import Registry
 
 from ..compat import enable_cpu
 from ..options import nearest, unknown
+from . import mistakes
+from .mistakes import one_message
 
 CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
 
@@ -26,52 +27,34 @@ CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
 def program() -> Iterator[None]:
     """Around the work of a program, which a mistake ends with one message.
 
-    ``--trace`` on the command line shows the trace instead. A run that has a
-    log file notes the trace there anyway. Of the processes of a machine the
-    first one speaks.
+    As :func:`one_message`; a run that has a log file notes the trace there in
+    any case.
 
     In configs, bases such as ``mmdualpath::dualpath_vitb_ssv2`` lead to what
     is installed with the package, and ``custom_imports`` finds files in the
     folder from which the program is started.
     """
     sys.path.append(os.getcwd())
-    trace = '--trace' in sys.argv
-    sys.argv[:] = [a for a in sys.argv if a != '--trace']
     Config._get_cfg_path = staticmethod(_find_base)
     try:
-        yield
-    except Exception as error:
-        message = None if trace else mistake(error)
-        if message is None:
-            raise
-        if int(os.environ.get('LOCAL_RANK', 0)):
-            time.sleep(30)  # the first one ends, and a launcher ends the rest
-        raise SystemExit(f'{message}\n({_note_trace()})') from None
+        with one_message(mistake, _note_trace):
+            yield
     finally:
         Config._get_cfg_path = staticmethod(_find_any_base)
 
 
 def mistake(error: Exception) -> Optional[str]:
-    """What to say of an error that a user can mend; None of another one."""
-    text = str(error)
-    # Of an error in a worker process, what it says at its end.
-    found = re.search(r'Original Traceback.*^\w[\w.]*: (.*)', text,
-                      re.DOTALL | re.MULTILINE)
-    text = found[1].strip() if found else text
-    if isinstance(error, KeyError):
-        text = str(error.args[0]) if error.args else ''
-        found = re.match(r'(\S+) is not in the (\w+)::([\w ]+) registry', text)
-        roots = [r for r in vars(registry).values() if type(r) is Registry]
-        for root in roots if found else ():
-            for place in (root, *root.children.values()):
-                if (place.scope, place.name) == found.groups()[1:]:
-                    return unknown(place, found[1])
-        return text if ' ' in text else None  # a sentence, or just a key
-    if isinstance(error, TypeError) and 'unexpected keyword' not in text:
-        return None
-    kinds = (ValueError, OSError, TypeError, ImportError, AssertionError,
-             SyntaxError, ConfigParsingError)
-    return text if text and isinstance(error, kinds) else None
+    """As of any program, and of configs and the registries."""
+    if isinstance(error, ConfigParsingError):
+        return str(error)
+    found = isinstance(error, KeyError) and re.match(
+        r'(\S+) is not in the (\w+)::([\w ]+) registry', str(*error.args[:1]))
+    roots = [r for r in vars(registry).values() if type(r) is Registry]
+    for root in roots if found else ():
+        for place in (root, *root.children.values()):
+            if (place.scope, place.name) == found.groups()[1:]:
+                return unknown(place, found[1])
+    return mistakes.mistake(error)
 
 
 def _note_trace() -> str:

@@ -5,9 +5,8 @@ from one prediction to the next; so are shrunken frames and whole framesets. A
 window is what a segment of a file is, sampled by the same transforms: the
 scores are those of the clip model on the same frames.
 """
-from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -18,9 +17,9 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ..datasets.reader import Frames
 from ..framesets import lay_out, num_framesets, shrink_frames, spatial_indices
 from ..models.recognizers import DualPath
+from ..sliding import WindowStream
 from .windows import segment
 
 # What these make of a frame depends on that frame alone.
@@ -119,14 +118,14 @@ class _Frame:
     """A frame of the stream, as it is kept.
 
     Attributes:
-        images: ``(crops, 3, H, W)``, or a whole frame ``(H, W, 3)``.
+        images: ``(crops, 3, H, W)``.
         small: Its share of a frameset ``(crops, 3, h, w)``, once it is needed.
     """
-    images: Any
+    images: Tensor
     small: Optional[Tensor] = None
 
 
-class StreamingRecognizer:
+class StreamingRecognizer(WindowStream):
     """What a model says of the last frames of a stream, every few frames.
 
     The scores of a window are those that MMAction2's ``inference_recognizer``
@@ -167,11 +166,7 @@ class StreamingRecognizer:
         pipeline = pipeline or window_pipeline(model.cfg)
         if window is None:
             window = shortest_window(pipeline, fps)
-        for name, value in (('hop', hop), ('window', window)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f'{name}={value!r}: give a positive number '
-                                 'of frames.')
-        self.model, self.hop, self.window, self.fps = model, hop, window, fps
+        self.model, self.fps = model, fps
         self._pipeline = _Pipeline(pipeline)
         self.recomputes = self._why_recompute()
         if self.recomputes:
@@ -179,7 +174,7 @@ class StreamingRecognizer:
                 'The whole clip is computed at every prediction: '
                 f'{self.recomputes}.',
                 logger='current')
-        self.reset()
+        super().__init__(hop, window)
 
     def _why_recompute(self) -> str:
         """Why nothing can be kept from one window to the next, if so."""
@@ -198,152 +193,55 @@ class StreamingRecognizer:
 
     def reset(self) -> None:
         """Forget the stream; the next frame begins another one."""
-        self._frames: Dict[int, _Frame] = {}
+        super().reset()
         self._features: Dict[str, Dict[Image, Tensor]] = {}
-        self._first: Optional[int] = None
-        self._last = -1
-        self._shape: Optional[Tuple[int, ...]] = None
-        self.span: Optional[Tuple[int, int]] = None
         self.computed: Dict[str, int] = {}
-
-    def push(self,
-             frame: np.ndarray,
-             number: Optional[int] = None) -> Optional[Tensor]:
-        """The next frame, and what the model says once a hop is complete.
-
-        Args:
-            frame: RGB ``(H, W, 3)`` uint8.
-            number: Of the frame; by default one more than the last one's.
-
-        Returns:
-            Scores ``(classes,)``, or None.
-
-        Raises:
-            ValueError: See :meth:`add`.
-        """
-        self.add(frame, number)
-        return self.predict()
-
-    def add(self, frame: np.ndarray, number: Optional[int] = None) -> None:
-        """The next frame.
-
-        For a number that was left out the frame before stands. After a gap as
-        long as a window, and where the size of frames changes, the stream
-        begins anew.
-
-        Args:
-            frame: RGB ``(H, W, 3)`` uint8.
-            number: Of the frame; by default one more than the last one's.
-
-        Raises:
-            ValueError: If it is no such frame, or not behind the last one.
-        """
-        if not (isinstance(frame, np.ndarray) and frame.dtype == np.uint8
-                and frame.ndim == 3 and frame.shape[-1] == 3):
-            raise ValueError(
-                'A frame must be a uint8 array (H, W, 3), given '
-                f'{getattr(frame, "dtype", type(frame).__name__)} '
-                f'{tuple(getattr(frame, "shape", ()))}.')
-        if number is None:
-            number = self._last + 1
-        if self._first is not None:
-            if number <= self._last:
-                raise ValueError(f'Frame {number} is not behind frame '
-                                 f'{self._last}.')
-            if frame.shape != self._shape \
-                    or number - self._last >= self.window:
-                self.reset()
-        if self._first is None:
-            self._first, self._shape = number, frame.shape
-        self._last = number
-        self._frames[number] = self._kept(frame)
-        self._forget()
-
-    def predict(self) -> Optional[Tensor]:
-        """Scores of the latest window that is complete and not predicted yet.
-
-        Returns:
-            Scores ``(classes,)``, or None.
-        """
-        hops = self._hops()
-        if hops < 0:
-            return None
-        start = self._first + hops * self.hop
-        return self._predict(start, start + self.window)
-
-    def finish(self) -> Optional[Tensor]:
-        """Scores of the window that ends with the stream, unless known.
-
-        Of a stream shorter than a window it is the whole.
-
-        Returns:
-            Scores ``(classes,)``, or None.
-        """
-        if self._first is None:
-            return None
-        stop = self._last + 1
-        return self._predict(max(self._first, stop - self.window), stop)
 
     @property
     def held(self) -> int:
         """Frames and features that are kept just now."""
-        return len(self._frames) + sum(map(len, self._features.values()))
+        return super().held + sum(map(len, self._features.values()))
 
-    def _hops(self) -> int:
-        """Number of the latest window that is complete, or negative."""
-        if self._first is None:
-            return -1
-        return (self._last + 1 - self._first - self.window) // self.hop
-
-    def _kept(self, frame: np.ndarray) -> _Frame:
+    def kept(self, frame: np.ndarray) -> Any:
+        """A frame as the network gets it, or whole if clips are recomputed."""
         if self.recomputes:
-            return _Frame(np.array(frame))
+            return super().kept(frame)
         device = next(self.model.parameters()).device
         return _Frame(self._pipeline.images(frame).to(device))
 
     def _forget(self) -> None:
-        """Drop what lies before the oldest window that may be asked for."""
-        oldest = self._first + max(self._hops(), 0) * self.hop
-        # The last frame up to there may stand for the first of the window.
-        oldest = self._shown(oldest)
-        for number in [n for n in self._frames if n < oldest]:
-            del self._frames[number]
+        """Drop features, too."""
+        super()._forget()
+        oldest = next(iter(self._frames))
         for known in self._features.values():
             for image in [i for i in known if i[0] < oldest]:
                 del known[image]
 
-    def _shown(self, number: int) -> int:
-        """The frame that stands for a number: the last one up to it."""
-        numbers = list(self._frames)
-        return numbers[max(bisect_right(numbers, number) - 1, 0)]
-
     @torch.no_grad()
-    def _predict(self, start: int, stop: int) -> Optional[Tensor]:
-        if self.span is not None and stop <= self.span[1]:
-            return None
-        self.span = start, stop
+    def scores_of(self, start: int, stop: int) -> Tensor:
+        """Scores ``(classes,)`` of a window, on the CPU.
+
+        Args:
+            start: Number of its first frame.
+            stop: The one after its last.
+        """
         if self.recomputes:
             return self._recomputed(start, stop)
         sampled = self._pipeline.sample(start, stop, self.fps)
-        numbers = [self._shown(n) for n in np.ravel(sampled['frame_inds'])]
+        numbers = [self.shown(n) for n in np.ravel(sampled['frame_inds'])]
         length = sampled['clip_len']
         clips = [numbers[i:i + length] for i in range(0, len(numbers), length)]
         features = torch.cat(
             [self._path(path, clips) for path in self.model.backbone.paths],
             -1)
         sample = self.model.cls_head.predict(features, [ActionDataSample()])[0]
-        return sample.pred_score
+        return sample.pred_score.cpu()
 
     def _recomputed(self, start: int, stop: int) -> Tensor:
         self.computed = dict(clips=1)
         inputs = dict(segment(start, stop, self.fps), video_reader=self)
         data = pseudo_collate([self._pipeline.whole(inputs)])
-        return self.model.test_step(data)[0].pred_score
-
-    def get_batch(self, numbers: Sequence[int]) -> Frames:
-        """Frames ``(n, H, W, 3)``, for transforms that decode."""
-        return np.stack([self._frames[self._shown(n)].images
-                         for n in numbers]).view(Frames)
+        return self.model.test_step(data)[0].pred_score.cpu()
 
     def _path(self, path: str, clips: List[List[int]]) -> Tensor:
         """Features ``(crops * clips, p)`` of a path."""

@@ -1,12 +1,8 @@
 """Windows of videos: which there are, and how many videos pass a model."""
 import math
-import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import (Any, Callable, Dict, Iterator, List, NamedTuple, Optional,
-                    Sequence, Tuple)
-from urllib.parse import unquote, urlparse
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import cv2
 import torch
@@ -17,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from ..datasets.bad_videos import reason_of
 from ..datasets.decoding import open_video
 from ..sliding import Windows
+from .videos import Opened, VideoResult, local
 
 
 def segment(start: int, stop: int, fps: float) -> dict:
@@ -33,46 +30,6 @@ def segment(start: int, stop: int, fps: float) -> dict:
         avg_fps=fps,
         label=-1,
         modality='RGB')
-
-
-class Opened(NamedTuple):
-    """A video that could be opened.
-
-    Attributes:
-        file: Its file, where it was downloaded to if it is a URL.
-        fps: Frames per second.
-        frames: Number of frames.
-        windows: First frame and the one after the last of each.
-    """
-    file: str
-    fps: float
-    frames: int
-    windows: Windows
-
-
-@dataclass
-class VideoResult:
-    """What was made of a video.
-
-    Attributes:
-        number: Which of the videos it is.
-        video: Path or URL.
-        opened: None if it could not be.
-        outputs: What the model gave for each window, None before it did.
-        left: How many it has not given.
-        error: Why there is no result; empty if there is one.
-    """
-    number: int
-    video: str
-    opened: Optional[Opened] = None
-    outputs: List[Any] = field(default_factory=list)
-    left: int = -1
-    error: str = ''
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing more comes."""
-        return bool(self.error) or self.left == 0
 
 
 class VideoWindows(IterableDataset):
@@ -120,18 +77,6 @@ class VideoWindows(IterableDataset):
         for start, stop in windows:
             yield self.pipeline(
                 dict(segment(start, stop, fps), video_reader=reader))
-
-
-def local(video: str, folder: Path) -> str:
-    """A file for a file or a URL, which is downloaded into a folder."""
-    if '://' not in video:
-        return video
-    from torch.hub import download_url_to_file
-    folder.mkdir()
-    path = folder / (
-        os.path.basename(unquote(urlparse(video).path)) or 'video')
-    download_url_to_file(video, str(path), progress=False)
-    return str(path)
 
 
 def over_windows(videos: Sequence[str],

@@ -5,10 +5,12 @@ features are, and shards of equally many of them: ``00012.npy`` and a
 ``00012.json`` with labels and checksum. The latter is written last, and only
 with it a shard counts, so that a process may be killed at any moment.
 """
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+from contextlib import ExitStack, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import (Any, Dict, Iterator, List, Mapping, Optional, Sequence,
@@ -42,7 +44,7 @@ def key_of(backbone: Mapping, weights: str, preprocessor: Mapping,
         pipeline: Configs of the steps of the pipeline.
         dataset: The videos. Their names and labels count, not their content.
     """
-    backbone = {k: v for k, v in backbone.items() if k != 'cache'}
+    backbone = dict(backbone)
     if isinstance(backbone['backbone'], Mapping):
         backbone['backbone'] = {
             k: v
@@ -73,7 +75,8 @@ class FeatureCache:
         folder: Its folder.
         index: What it holds: ``key`` (see :func:`key_of`), ``videos`` and
             ``views`` (their numbers), ``shape`` of the features of a view,
-            ``dtype`` and ``per_shard``. None reads what is there.
+            ``image``, that of the images or clips they are of, ``dtype`` and
+            ``per_shard``. None reads what is there.
 
     Raises:
         ValueError: If there is none, or it is of something else.
@@ -93,10 +96,12 @@ class FeatureCache:
             self.key = dict(there['key'])
             self.videos, self.views, self.per_shard = (
                 int(there[n]) for n in ('videos', 'views', 'per_shard'))
-            self.shape = tuple(map(int, there['shape']))
+            self.shape, self.image = (
+                tuple(map(int, there[n])) for n in ('shape', 'image'))
             self.dtype = there['dtype']
             self.stored = np.dtype(STORED[self.dtype])
-            if min(self.videos, self.views, self.per_shard, *self.shape) < 1:
+            if min(self.videos, self.views, self.per_shard, *self.shape,
+                   *self.image) < 1:
                 raise ValueError('a size is none')
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f'{path} is no index of features '
@@ -164,8 +169,13 @@ class FeatureCache:
         labels, checksum = [], hashlib.sha256()
         count = len(self.items(shard))
         # Not a memory map: writing into one ends the process on a full disk.
-        with whole_file(self._path(shard, 'npy')) as part:
+        with ExitStack() as stack, whole_file(self._path(shard,
+                                                         'npy')) as part:
             with part.open('wb') as file:
+                # It stays locked until it has its name, see sweep().
+                with suppress(OSError):  # not every file system has locks
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                stack.callback(os.close, os.dup(file.fileno()))
                 np.lib.format.write_array_header_1_0(file, self._header(count))
                 for features, label in samples:
                     if tuple(features.shape) != self.shape:
@@ -180,6 +190,13 @@ class FeatureCache:
         with whole_file(self._path(shard)) as part:
             part.write_text(
                 json.dumps(dict(labels=labels, sha256=checksum.hexdigest())))
+
+    def sweep(self) -> None:
+        """Remove the parts of shards whose processes were killed."""
+        for part in self.folder.glob('.*.npy.*.part'):
+            with suppress(OSError), part.open('r+b') as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink()
 
     def read(self, item: int) -> Tuple[Tensor, Dict[str, Any]]:
         """Features of a view, and its label.

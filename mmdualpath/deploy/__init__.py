@@ -1,5 +1,5 @@
 """Models that leave the training framework: export, and a runner.
 
-``export`` needs all that training needs. ``runner`` and ``reader`` need numpy,
-PyAV and a runtime, so that this file imports neither.
+``export`` needs all that training needs, ``runner`` numpy, PyAV and a runtime,
+so that this file imports neither.
 """

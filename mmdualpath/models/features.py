@@ -1,6 +1,7 @@
 """What a frozen network knows of images or clips."""
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
+import torch
 from torch import Tensor
 
 
@@ -38,3 +39,15 @@ class Features(NamedTuple):
     def extra(self, index: int = -1) -> Tensor:
         """The extra tokens of a block, ``(B, N'', C)``."""
         return self.tokens[index][:, :self.extra_tokens]
+
+
+def joined(parts: Sequence[Features]) -> Features:
+    """Features of several batches of one network, as of one."""
+    tensors = {
+        name:
+        tuple(
+            torch.cat(same) for same in zip(*(getattr(part, name)
+                                              for part in parts)))
+        for name in ('tokens', 'queries', 'keys')
+    }
+    return parts[0]._replace(**tensors)

@@ -15,7 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..analysis.scores import Answers, Estimate, bootstrap, calibration, wilson
-from .pictures import side_by_side, write_video
+from .pictures import side_by_side
+from .predictions import write_video
 from .sheets import drawn_path, path_inputs
 
 TEMPLATE = Path(__file__).with_suffix('.html')

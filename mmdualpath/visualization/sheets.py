@@ -12,8 +12,9 @@ from ..apis.windows import segment
 from ..framesets import Size
 from ..models.backbones import views_of
 from .attention import attention_maps
-from .pictures import (Section, attention_sections, cut, draw_lines, heat_maps,
-                       overlay, side_by_side, to_images)
+from .pictures import (Section, attention_sections, cut, heat_maps, overlay,
+                       side_by_side, to_images)
+from .predictions import draw_lines
 
 Heads = Union[str, Sequence[int]]
 

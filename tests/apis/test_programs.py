@@ -14,7 +14,6 @@ from mmengine.logging import MMLogger
 from mmengine.registry import HOOKS
 from torch.utils.data import DataLoader
 
-from mmdualpath.apis import programs
 from mmdualpath.apis.programs import program
 
 
@@ -107,7 +106,7 @@ def test_a_log_file_has_the_trace(monkeypatch, tmp_path):
 def test_the_first_process_of_a_machine_speaks(rank, waits, monkeypatch):
     """A launcher ends the others while they wait."""
     waited = []
-    monkeypatch.setattr(programs.time, 'sleep', waited.append)
+    monkeypatch.setattr('time.sleep', waited.append)
     monkeypatch.delenv('LOCAL_RANK', raising=False)
     if rank:
         monkeypatch.setenv('LOCAL_RANK', rank)

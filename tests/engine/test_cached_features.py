@@ -356,9 +356,85 @@ def test_killed_at_any_moment(place, written, tmp_path):
             json.loads(path.read_text())
     assert process.returncode == 0
     files = sorted(p.name for p in (written / 'train').iterdir())
+    assert sorted(p.name for p in folder.iterdir()) == files  # nothing left
     for name in files:
         assert (folder / name).read_bytes() == \
             (written / 'train' / name).read_bytes()
+
+
+LAST = dict(type='STAdapter', site='block', width=8, num_frames=4)
+
+
+@pytest.fixture(scope='module')
+def adapted(place):
+    """Adapters in the last block; training sees the same frames each time."""
+    folder = place / 'adapted'
+    folder.mkdir()
+    write_videos(folder, VIDEOS)
+    cfg = tiny(folder)
+    cfg.model.backbone = dict(
+        type='AdaptedBackbone',
+        backbone=dict(CLIP, out_dims=None),
+        adapters=[dict(LAST, blocks=[-1])])
+    cfg.model.cls_head.type = 'FrameMeanHead'
+    for option in ('depth', 'num_heads'):
+        del cfg.model.cls_head[option]
+    cfg.train_dataloader.dataset.pipeline = \
+        cfg.val_dataloader.dataset.pipeline
+    cfg.dump(folder / 'tiny.py')
+    write(folder, folder / 'features')
+    return folder
+
+
+def test_training_goes_on_from_the_frozen_blocks(adapted):
+    """The same losses, weights and predictions as through all of it."""
+    plain, cached = (
+        outputs_of(adapted, cache) for cache in (None, adapted / 'features'))
+    for (_, ours), (data, theirs) in zip(plain[0], cached[0]):
+        assert data['inputs'][0].shape == (4, 1, 17, 48)
+        assert ours == pytest.approx(theirs, rel=1e-5)
+    states = [runner.model.state_dict() for _, runner in (plain, cached)]
+    assert list(states[0]) == list(states[1])
+    for name, tensor in states[0].items():
+        torch.testing.assert_close(states[1][name], tensor)
+
+
+def test_files_outlive_other_adapters_but_no_other_block(adapted):
+    options = {
+        'model.backbone.adapters': [dict(LAST, blocks=[-1], width=4)],
+        'train_cfg.max_epochs': 1
+    }
+    outputs_of(adapted, adapted / 'features', **options)
+    options['model.backbone.adapters'] = [LAST]  # in all blocks
+    with pytest.raises(ValueError, match='not the frozen network in its firs'):
+        outputs_of(adapted, adapted / 'features', **options)
+    options = {'model.backbone.adapters': []}  # of the last block
+    with pytest.raises(ValueError, match='of another backbone than'):
+        outputs_of(adapted, adapted / 'features', **options)
+
+
+def test_blocks_that_draw_in_training_are_refused(adapted, tmp_path):
+    with pytest.raises(ValueError, match='set its drop rates to zero'):
+        write(adapted, tmp_path, '--cfg-options',
+              'model.backbone.backbone.drop_rate=0.5')
+
+
+def test_parts_that_are_being_written_stay(written, tmp_path):
+    folder = spoilt(written, tmp_path)
+    for name in ('00001.npy', '00001.json'):
+        (folder / name).unlink()
+    cache, there = FeatureCache(folder), []
+
+    def samples():
+        FeatureCache(folder).sweep()
+        there.extend(p.name for p in folder.glob('.*'))
+        for item in cache.items(1):
+            yield FeatureCache(written / 'train').read(item)
+
+    (folder / '.00001.npy.1.part').write_bytes(b'left')
+    cache.write(1, samples())
+    assert len(there) == 1 and there[0] != '.00001.npy.1.part'
+    assert not cache.missing()
 
 
 def test_without_the_hook_it_is_refused(place, written):

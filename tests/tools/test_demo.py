@@ -208,12 +208,19 @@ def test_it_is_for_this_machine_alone(monkeypatch):
     assert launched['server_name'] == '0.0.0.0'
 
 
-def test_mistakes(loaded, exported, monkeypatch):
+def test_a_camera_of_an_exported_model(exported):
+    camera = tool.Camera(tool.load([exported], None)[1], 1.)
+    frame = np.zeros((64, 64, 3), np.uint8)
+    number = camera.follower.recognizer.window
+    news = camera.follower.update([(n, frame) for n in range(number)])
+    assert news.window == (0, number)
+    assert news.scores.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_mistakes(loaded, monkeypatch):
     for names in ([CONFIG], [CHECKPOINT, 'a.pth'], [CONFIG, CONFIG, 'a.pth']):
         with pytest.raises(ValueError, match='CHECKPOINT .LABELS.txt'):
             tool.load(names, 'cpu')
-    with pytest.raises(ValueError, match='choose another one for a camera'):
-        tool.Camera(tool.load([exported], None)[1], 2.)
     monkeypatch.setattr(tool, 'gr', None)
     monkeypatch.setattr(sys, 'argv', ['demo.py'])
     with pytest.raises(ValueError, match=r'\[gradio\]'):

@@ -15,6 +15,7 @@ from mmengine.hooks import Hook
 from pages import write_clip
 from rich.console import Console
 
+from mmdualpath.analysis.memory import bytes_of, peak_bytes
 from mmdualpath.analysis.scores import Answers, Estimate
 from mmdualpath.apis.fit import find_backbone, fit, recipe, runs, writing
 from mmdualpath.apis.fit.backbones import Backbone
@@ -30,6 +31,14 @@ def render(folder: Path, motion: str, count: int, pixels: int = 72) -> None:
     for i in range(count):
         frames = digits.render_frames((7, i), motion, slice(0, 50), 18, pixels)
         digits.write_video(folder / f'{motion}{i}_take1.mp4', frames)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _short_probes():
+    """Probes train for a few epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, 'probe_epochs', lambda train: 4)
+        yield
 
 
 # ---- from beginning to end ----
@@ -132,6 +141,19 @@ def test_other_options_are_refused(fitted):
     out, *_ = fitted
     with pytest.raises(ValueError, match='epochs was 2, is now 3'):
         fit(out.parent / 'my videos', MINI, out, epochs=3)
+
+
+def test_other_videos_are_refused(fitted):
+    """The lists there are of others than the folder has now."""
+    out, *_ = fitted
+    source = out.parent / 'my videos'
+    file = source / 'left' / 'left0_take1.mp4'
+    file.rename(file.with_name('elsewhere.mp4'))
+    try:
+        with pytest.raises(ValueError, match='lists other videos'):
+            fit(source, MINI, out, epochs=2)
+    finally:
+        file.with_name('elsewhere.mp4').rename(file)
 
 
 def test_stock_tools_run_the_configs(fitted):
@@ -238,8 +260,12 @@ def test_networks_by_name(monkeypatch, tmp_path):
 BASE = Backbone('models/dualpath_vitb', {}, '')
 
 
-def chosen(monkeypatch, seconds, machine, given=None, **facts):
-    monkeypatch.setattr(recipe, 'seconds_of', lambda *_: seconds)
+def chosen(monkeypatch, step, machine, given=None, **facts):
+    """Choices where a clip takes a time, and 0.9 GB, 0.3 GB recomputed."""
+    monkeypatch.setattr(recipe, 'seconds_of', lambda *_: step)
+    monkeypatch.setattr(
+        recipe, 'bytes_of_clips', lambda cfg, frames, size, with_cp:
+        (4e8, 3e8 if with_cp else 9e8))
     facts = recipe.Facts(**dict(
         dict(
             train=400, counts=[200, 200], frames=60, seconds=2.,
@@ -254,11 +280,27 @@ def test_a_small_machine(monkeypatch):
     """Small batches, few workers, a line of the log for every step."""
     small = chosen(monkeypatch, 10., recipe.Machine(2, 8 * 10**9))
     assert small['batch_size'] * small['accumulate'] == 8
-    assert small['batch_size'] <= 2 and small['num_workers'] == 1
+    assert small['batch_size'] == 2 and small['num_workers'] == 1
     assert small['interval'] == 1 and not small['amp']
     assert small['epochs'] * 400 * 10 / 3600 <= 2  # hours
-    tight = chosen(monkeypatch, 10., recipe.Machine(2, 2 * 10**9))
-    assert tight['with_cp'] and tight['batch_size'] == 1
+    tight = chosen(monkeypatch, .1, recipe.Machine(2, 3 * 10**9))
+    assert tight['with_cp'] and not small['with_cp']
+    # 1.8 of 3 GB, less what the network itself takes
+    assert tight['batch_size'] == 4
+
+
+def test_bytes_of_clips():
+    """As many as a step of the network keeps, computed for real."""
+    cfg = recipe.model_for(find_backbone(MINI), 3, 16)
+    fixed, each = recipe.bytes_of_clips(cfg, 16, 64, False)
+    model = MODELS.build(cfg.model).train()
+    for clips in (1, 3):
+        data = torch.zeros(clips, 1, 3, 16, 64, 64)
+        peak = peak_bytes(lambda: model(data, stage='head').sum().backward())
+        expected = fixed + clips * each
+        assert abs(peak + bytes_of(model) - expected) < 0.1 * expected
+    _, less = recipe.bytes_of_clips(cfg, 16, 64, True)
+    assert less < each
 
 
 def test_a_large_machine(monkeypatch):

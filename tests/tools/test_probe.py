@@ -67,7 +67,8 @@ def test_the_program(place, tmp_path, capsys):
         *map(str, decays)
     ])
     assert len(figures) == 4 and all(0 <= v <= 1 for v in figures)
-    assert 'The best, acc/top1' in capsys.readouterr().out
+    assert 'The best on the validation set, acc/top1' in capsys.readouterr(
+    ).out
     assert (tmp_path / 'grid.png').is_file()
     # the best runs in the stock model, and reaches what it is said to
     runner = make_runner(

@@ -83,12 +83,12 @@ def _instead_of_adaptformer(**adapter: Any) -> Contestant:
 
 
 # A class token a frame, their mean, then FC.
-LINEAR = {
+CLASS_TOKENS = {
     'model.backbone.tokens': 'class_token',
-    'model.cls_head.type': 'FrameMeanHead',
     'model.cls_head.num_frames': 8,
     'test_dataloader.dataset.pipeline.1.clip_len': 8
 }
+LINEAR = {**CLASS_TOKENS, 'model.cls_head.type': 'FrameMeanHead'}
 CONTESTANTS: Dict[str, Contestant] = {
     'DualPath B/16, 16 frames':
     Contestant('dualpath_vitb_ssv2'),
@@ -159,6 +159,16 @@ CONTESTANTS: Dict[str, Contestant] = {
             'model.cls_head.num_frames': 8,
             'test_dataloader.dataset.pipeline.1.clip_len': 8
         }),
+    'attentive probe B/16, 8 frames, pooled 2 x 2, 16 images at once':
+    Contestant(
+        'probe_vitb_ssv2',
+        options={
+            'model.backbone.pool': 2,
+            'model.backbone.at_once': 16,
+            'model.cls_head.num_frames': 8,
+            'model.cls_head.with_cp': True,
+            'test_dataloader.dataset.pipeline.1.clip_len': 8
+        }),
     'attentive probe B/16, 8 frames, pooled 2 x 2, from files':
     Contestant(
         'probe_vitb_ssv2',
@@ -167,6 +177,15 @@ CONTESTANTS: Dict[str, Contestant] = {
             'model.backbone.cache': '',
             'model.cls_head.num_frames': 8,
             'test_dataloader.dataset.pipeline.1.clip_len': 8
+        }),
+    'attentive probe B/16, 8 frames, class tokens':
+    Contestant('probe_vitb_ssv2', options=CLASS_TOKENS),
+    'attentive probe B/16, 8 frames, class tokens, from files':
+    Contestant(
+        'probe_vitb_ssv2',
+        options={
+            'model.backbone.cache': '',
+            **CLASS_TOKENS
         }),
     'linear probe B/16, 8 frames':
     Contestant('probe_vitb_ssv2', options=LINEAR),

@@ -22,13 +22,13 @@ import torch
 from mmdualpath.analysis.provenance import PACKAGES, provenance
 from mmdualpath.deploy.export import (Deployable, quantize, random_frames,
                                       save, trace)
-from mmdualpath.deploy.runner import ExportedModel
+from mmdualpath.deploy.runtimes import ExportedGraph
 from .contestants import CONTESTANTS, Entry
 from .tables import described, rows_table
 
 RUNS = ('eager fp32', 'compiled', 'eager bf16', 'ONNX Runtime',
         'OpenVINO fp32', 'OpenVINO bf16', 'OpenVINO int8')
-FILES = [f'mmdualpath/deploy/{name}.py' for name in ('export', 'runner')]
+FILES = [f'mmdualpath/deploy/{name}.py' for name in ('export', 'runtimes')]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +85,7 @@ def rows_of(name: str, runs: Any, repeats: int,
                 f.stat().st_size for f in path.parent.iterdir() if f.is_file())
         memory, start = process.memory_info().rss, time.process_time()
         if path is not None:
-            model = ExportedModel(path, precision, threads=1)
+            model = ExportedGraph(path, precision, threads=1)
             ready[run] = lambda model=model: model.run(clip)
         elif run == 'compiled':
             ready[run] = of_torch(torch.compile(network))

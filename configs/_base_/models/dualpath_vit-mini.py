@@ -1,5 +1,5 @@
-# DualPath with the miniature ViT. Three things differ from dualpath_vitb.py, of
-# which the first two learn sooner:
+# DualPath with the miniature ViT. Three things differ from dualpath_vitb.py,
+# of which the first two learn sooner:
 # - Serial adapters have an inner skip, as in dualpath-skip_vitb_ssv2.py.
 # - The temporal path trains its position embedding and adds the number of the
 #   frame to it, as in dualpath-frame-number_vitb_ssv2.py.

@@ -132,7 +132,7 @@ def find_data(source: Path,
               console: Optional[Console] = None) -> Data:
     """Read a collection, look at each of its videos, and split it.
 
-    What was seen stands in ``found.json`` and is not looked at again;
+    What could be read stands in ``found.json`` and is not read again;
     ``unreadable.tsv`` lists what cannot be read.
 
     Args:
@@ -207,7 +207,9 @@ def _looked_at(paths: Sequence[str], out: Path, processes: Optional[int],
     file = out / 'found.json'
     known = {}
     if file.is_file():
-        known = {p: Look(*k) for p, k in json.loads(file.read_text()).items()}
+        before = json.loads(file.read_text())
+        # What could not be read may have been repaired.
+        known = {p: Look(*k) for p, k in before.items() if not Look(*k).fault}
 
     def save() -> None:
         with whole_file(file) as part:

@@ -170,19 +170,26 @@ class Fitting:
     # ---- configs ---------------------------------------------------------
 
     def write(self, source: Path, name: str, given: Dict[str, Any]) -> None:
-        """Lists and configs, unless they are there."""
+        """Lists and configs, unless they are there.
+
+        Raises:
+            ValueError: If the lists there are of other videos.
+        """
         data, out = self.data, self.out
-        videos = dict(train=data.train, val=data.val)
         numbers = {n: i for i, n in enumerate(data.classes)}
         spaced = any(len(str(v.path).split()) > 1 for v in data.videos)
         delimiter = '\t' if data.several and spaced else ' '
+        for split, chosen in dict(train=data.train, val=data.val).items():
+            text = writing.list_of([data.videos[i] for i in chosen], data.root,
+                                   numbers, delimiter)
+            file = out / f'{split}.txt'
+            if file.is_file() and file.read_text(encoding='utf-8') != text:
+                raise ValueError(f'{file} lists other videos than there are '
+                                 f'now in {source}: give another --out.')
+            writing.write_text(file, text)
         if (out / 'dualpath.py').is_file():
             self.console.print(f'The configs in {out} are there already.')
             return
-        for split, chosen in videos.items():
-            writing.write_list(out / f'{split}.txt',
-                               [data.videos[i] for i in chosen], data.root,
-                               numbers, delimiter)
         writing.write_text(out / 'labels.txt', '\n'.join(data.classes) + '\n')
         backbone = find_backbone(name)
         self.console.print(f'Frozen network: {backbone.about}. Trying a '
@@ -228,11 +235,11 @@ class Fitting:
         features = self.out / 'features'
         write_features(self.config('linear'), features)
         if 'balance' not in self.results:
-            way, reason, figures = self._choose_balance(features)
+            way, reason, reached = self._choose_balance(features)
             writing.write_config(self.out / 'balance.py',
                                  self._balanced(way, reason))
             self.results['balance'] = dict(
-                way=way, reason=reason, figures=figures)
+                way=way, reason=reason, figures=reached)
             runs.keep(self.file, self.results)
         self.console.print(
             'Classes: {way}, {reason}.'.format(**self.results['balance']))

@@ -276,7 +276,8 @@ def seconds_of(cfg: Config, frames: int, size: int, machine: Machine,
     for _ in range(2):
         data = dict(
             inputs=[
-                torch.randint(255, (1, 3, frames, size, size)).to(torch.uint8)
+                torch.randint(
+                    255, (1, 3, frames, size, size), dtype=torch.uint8)
             ],
             data_samples=[ActionDataSample().set_gt_label(label)])
         start = time.perf_counter()

@@ -50,14 +50,13 @@ def crops(chosen: Choices) -> Any:
     return steps
 
 
-def write_list(path: Path, videos: Sequence[Video], root: Path,
-               numbers: Mapping[str, int], delimiter: str) -> None:
+def list_of(videos: Sequence[Video], root: Path, numbers: Mapping[str, int],
+            delimiter: str) -> str:
     """An annotation file of MMAction2, paths as they are below ``root``."""
-    lines = [
+    return ''.join(
         delimiter.join((str(Path(v.path).absolute().relative_to(root)),
-                        *(str(numbers[n]) for n in v.labels))) for v in videos
-    ]
-    write_text(path, '\n'.join(lines) + '\n')
+                        *(str(numbers[n]) for n in v.labels))) + '\n'
+        for v in videos)
 
 
 def data_config(chosen: Choices, source: str, classes: Sequence[str],
@@ -255,8 +254,9 @@ def dualpath_config(chosen: Choices, backbone: Backbone, cfg: Config,
         model[part] = dict(model.get(part, {}), **values)
     steps = chosen['epochs'].value * -(-chosen['train_videos'].value //
                                        chosen['batch_size'].value)
-    wrapper = ("type='AmpOptimWrapper', dtype='bfloat16',"
-               if chosen['amp'].value else '')
+    wrapper = 'clip_grad=dict(max_norm=1.0),'
+    if chosen['amp'].value:
+        wrapper += "type='AmpOptimWrapper', dtype='bfloat16',"
     return f'''# DualPath: adapters of both paths on the frozen network:
 # python tools/train.py dualpath.py
 # {backbone.about}
@@ -316,7 +316,7 @@ param_scheduler = [
 param_scheduler = None'''
     return f'''optim_wrapper = dict({wrapper}
     optimizer=dict(lr={rate}, weight_decay={decay}),
-    accumulative_counts={accumulate}, clip_grad=dict(max_norm=1.0))
+    accumulative_counts={accumulate})
 {rates}'''
 
 

@@ -55,7 +55,8 @@ class AttentionPictureHook(Hook):
         if runner.iter % self.interval or not is_main_process():
             return
         # matplotlib is loaded when there is something to draw
-        from ...visualization.pictures import as_image, sheet
+        from ...visualization.pictures import sheet
+        from ...visualization.predictions import as_image
         from ...visualization.sheets import (attention_rows, model_sections,
                                              path_inputs)
         model = runner.model

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ...datasets.feature_cache import FeatureCache, ReadFeatures, key_of
-from ...models.backbones import FrozenFeatures
+from ...models.backbones import AdaptedBackbone
 from ...options import checked
 
 
@@ -23,17 +23,18 @@ def cache_key(cfg: Config, split: str, model: nn.Module,
     Args:
         cfg: The whole config.
         split: ``train``, ``val`` or ``test``.
-        model: A recognizer with ``FrozenFeatures``.
+        model: A recognizer with ``FrozenFeatures`` or an ``AdaptedBackbone``
+            whose first blocks are frozen.
         dataset: The data set of the split.
 
     Raises:
         ValueError: If features of such a model cannot be kept.
     """
     backbone = getattr(model, 'backbone', None)
-    if not isinstance(backbone, FrozenFeatures):
+    if not isinstance(backbone, AdaptedBackbone):
         raise ValueError(f'{type(backbone).__name__} gives no features that '
                          'can be kept: model.backbone must be a '
-                         'FrozenFeatures.')
+                         'FrozenFeatures or an AdaptedBackbone.')
     backbone.refuse_cache()
     for name in ('blending', 'augment'):
         if cfg.model.data_preprocessor.get(name):
@@ -43,7 +44,8 @@ def cache_key(cfg: Config, split: str, model: nn.Module,
     if 'pipeline' not in data or not hasattr(dataset, 'data_prefix'):
         raise ValueError(f'{split}_dataloader: features are kept of a plain '
                          f'data set of videos, not of {data.type}.')
-    return key_of(cfg.model.backbone.to_dict(), backbone.fingerprint.sha256,
+    features = backbone.features_of(cfg.model.backbone.to_dict())
+    return key_of(features, backbone.fingerprint.sha256,
                   cfg.model.data_preprocessor, data.pipeline, dataset)
 
 
@@ -80,14 +82,18 @@ class CachedFeaturesHook(Hook):
         model = model.module if is_model_wrapper(model) else model
         folder = getattr(model.backbone, 'cache', None)
         dataset = loader.dataset
-        if folder is None or isinstance(
-                getattr(dataset, 'pipeline', None), ReadFeatures):
+        if folder is None:
+            return
+        read = getattr(dataset, 'pipeline', None)
+        if isinstance(read, ReadFeatures):
+            model.backbone.base.image_shape = read.cache.image
             return
         cache = FeatureCache(Path(folder, split))
         cache.refuse_others(cache_key(runner.cfg, split, model, dataset))
         for shard in cache.shards():  # a bad one is no unreadable video
             cache.open(shard)
         dataset.pipeline = ReadFeatures(cache)
+        model.backbone.base.image_shape = cache.image
         device = next(model.parameters()).device
         model.data_preprocessor = MODELS.build(
             dict(type='ActionDataPreprocessor', to_float32=False)).to(device)

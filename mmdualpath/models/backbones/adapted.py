@@ -1,7 +1,7 @@
 """A frozen backbone seen through adapters."""
 import logging
 from functools import partial
-from typing import Any, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
 from mmaction.registry import MODELS
@@ -16,6 +16,7 @@ from ..sites import blocks_of, sites_of
 from .fingerprint import Fingerprint, digest
 from .frozen import FrozenBackbone, matching, tensors_of
 from .inject import Adapters, inject
+from .resume import first_changed, resume
 
 FINGERPRINT = 'frozen_backbone'
 
@@ -55,10 +56,14 @@ class AdaptedBackbone(BaseModule):
             normalise otherwise than the weights were trained with.
         as_tuple: Whether outputs stay a tuple, which mmpretrain's necks and
             heads read; MMAction2's read the last one itself.
+        cache: Folder that ``tools/cache_features.py`` wrote. Blocks in front
+            of the first one that is adapted or trains are then not run:
+            ``CachedFeaturesHook`` lets the loaders read what they put out.
 
     Raises:
         ValueError: If the backbone has no weights, or a site, block or
-            pattern does not exist.
+            pattern does not exist; or with ``cache`` if nothing is frozen in
+            front of what trains.
     """
 
     def __init__(self,
@@ -70,7 +75,8 @@ class AdaptedBackbone(BaseModule):
                  with_cp: bool = False,
                  frozen_dtype: Optional[str] = None,
                  any_normalization: bool = False,
-                 as_tuple: bool = False) -> None:
+                 as_tuple: bool = False,
+                 cache: Optional[str] = None) -> None:
         super().__init__()
         self.any_normalization = any_normalization
         self.as_tuple = as_tuple
@@ -116,6 +122,10 @@ class AdaptedBackbone(BaseModule):
         }
         self._zeroed = frozenset(zeroed)
         self._computed = frozen.computed
+        self.cache = cache
+        if cache is not None:
+            self.refuse_cache()
+            resume(self.base)
         if frozen_dtype is not None:
             dtype = getattr(torch, frozen_dtype, None)
             if not (isinstance(dtype, torch.dtype)
@@ -143,7 +153,8 @@ class AdaptedBackbone(BaseModule):
         """Features of the last stage, or of all with ``as_tuple``.
 
         Args:
-            x: Images ``(N, 3, H, W)`` or clips ``(N, 3, T, H, W)``.
+            x: Images ``(N, 3, H, W)`` or clips ``(N, 3, T, H, W)``; with
+                ``cache`` the tokens of a block, ``(N, 1, L, C)``.
 
         Returns:
             What the backbone puts out: class tokens ``(N, C)``, tokens
@@ -152,6 +163,32 @@ class AdaptedBackbone(BaseModule):
         out = self.base(x)
         out = tuple(out) if isinstance(out, (tuple, list)) else (out, )
         return out if self.as_tuple else out[-1]
+
+    def refuse_cache(self) -> None:
+        """Refuse what cannot go on from features in files.
+
+        Raises:
+            ValueError: If no block is as in the frozen network.
+        """
+        if self._zeroed or not first_changed(self.base):
+            raise ValueError(
+                f'{type(self.base).__name__} is not the frozen network in its '
+                'first block any more: features in files are of blocks in '
+                'front of all that is adapted, zero or trains. Set blocks of '
+                'adapters, such as [-4, -3, -2, -1].')
+
+    def features_of(self, cfg: Mapping) -> Dict[str, Any]:
+        """Config of the ``FrozenFeatures`` that files of features are of.
+
+        Args:
+            cfg: Its own config.
+        """
+        own = ('backbone', 'frozen_dtype', 'any_normalization')
+        return dict(
+            type='FrozenFeatures',
+            blocks=[first_changed(self.base) - 1],
+            **{k: cfg[k]
+               for k in own if k in cfg})
 
     def frozen_names(self) -> Sequence[str]:
         """Names in this module of all tensors that are not trained."""

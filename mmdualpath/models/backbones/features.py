@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...options import checked
 from ..adapters.attention import AttentionAdapter
-from ..features import Features
+from ..features import Features, joined
 from ..sites import AttentionInputs, Site, final_norm_of, locate, sites_of
 from .adapted import AdaptedBackbone
 from .frozen import FrozenBackbone
@@ -39,6 +39,8 @@ class FrozenFeatures(AdaptedBackbone):
         queries_keys: Whether queries and keys of the chosen blocks' attention
             are handed out, of all tokens.
         images: Whether the images are handed on.
+        at_once: Images or clips that pass the network at once, by default
+            all. Fewer take less memory.
         cache: Folder that ``tools/cache_features.py`` wrote. The network is
             then not run: ``CachedFeaturesHook`` lets the loaders read its
             features.
@@ -63,6 +65,7 @@ class FrozenFeatures(AdaptedBackbone):
                  pool: int = 1,
                  queries_keys: bool = False,
                  images: bool = False,
+                 at_once: Optional[int] = None,
                  cache: Optional[str] = None,
                  frozen_dtype: Optional[str] = None,
                  any_normalization: bool = False) -> None:
@@ -91,6 +94,9 @@ class FrozenFeatures(AdaptedBackbone):
             raise ValueError(f'pool={pool} is a positive number of patches, '
                              f'and 1 with {" or ".join(whole or given)}: '
                              'only tokens of patches are pooled.')
+        if at_once is not None and at_once < 1:
+            raise ValueError(f'at_once={at_once} must be positive.')
+        self.at_once = at_once
         self.blocks = tuple(spot.site.block for spot in spots)
         self.tokens = tokens
         self.final_norm = final_norm
@@ -123,6 +129,14 @@ class FrozenFeatures(AdaptedBackbone):
                 raise ValueError(f'{name}=True: only tokens are kept in '
                                  'files, not these.')
 
+    def features_of(self, cfg: Mapping) -> Dict[str, Any]:
+        """Its own config, whatever it is read from.
+
+        Args:
+            cfg: Its own config.
+        """
+        return {k: v for k, v in cfg.items() if k not in ('cache', 'at_once')}
+
     def train(self, mode: bool = True) -> 'FrozenFeatures':
         """The network itself stays in eval mode."""
         super().train(mode)
@@ -150,6 +164,14 @@ class FrozenFeatures(AdaptedBackbone):
             extra = 0 if self.tokens == 'patches' else \
                 1 if self.tokens == 'class_token' else site.extra_tokens
             return Features(x.unbind(1), extra, site.row == 'clip')
+        parts = [x] if self.at_once is None else x.split(self.at_once)
+        read = [self._read(part) for part in parts]
+        features = read[0] if len(read) == 1 else joined(read)
+        return features._replace(images=x if self.images else None)
+
+    def _read(self, x: Tensor) -> Features:
+        """Features of images or clips that pass the network together."""
+        site = locate(self.base, 'block', self.blocks)[0].site
         heard: Dict[str, List] = dict(tokens=[], queries=[], keys=[])
         with torch.no_grad(), self._precision(x), self._listening(heard):
             self.base(x if self.dtype is None else x.to(self.dtype))
@@ -168,11 +190,7 @@ class FrozenFeatures(AdaptedBackbone):
         # A view of the class tokens would keep all others in memory.
         tokens = [t[:, part].contiguous() for t in tokens]
         return Features(
-            tuple(tokens),
-            extra,
-            site.row == 'clip',
-            images=x if self.images else None,
-            **{
+            tuple(tokens), extra, site.row == 'clip', **{
                 name: tuple(t)
                 for name, t in heard.items()
             })

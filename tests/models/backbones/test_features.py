@@ -200,6 +200,22 @@ def test_queries_and_keys_of_a_vit_are_its_projections():
 
 
 @every_backbone
+def test_a_part_of_the_batch_at_once(backbone):
+    options = dict(blocks=[0, -1], queries_keys=backbone not in NO_ATTENTION)
+    x = samples(backbone)
+    x = torch.cat((x, x.flip(-1)))
+    whole = build(backbone, **options)(x)
+    parts = build(backbone, at_once=3, images=True, **options)(x)
+    assert parts.images is x and len(x) % 3
+    for name in ('tokens', 'queries', 'keys'):
+        for one, two in zip(getattr(parts, name), getattr(whole, name)):
+            torch.testing.assert_close(one, two)
+    assert parts._replace(
+        tokens=0, queries=0, keys=0, images=None) == whole._replace(
+            tokens=0, queries=0, keys=0)
+
+
+@every_backbone
 def test_the_graph_holds_nothing_of_the_backbone(backbone):
     view = build(
         backbone, queries_keys=backbone not in NO_ATTENTION, images=True)
@@ -300,6 +316,7 @@ def test_copies_work_on_their_own():
 @pytest.mark.parametrize('options, message', [
     (dict(blocks=[3]), r'has 3 blocks, \[3\]'),
     (dict(blocks=[]), 'nowhere'),
+    (dict(at_once=0), 'at_once=0 must be positive'),
     (dict(pool=0), 'pool=0 is a positive number'),
     (dict(pool=2, images=True), 'pool=2 .* and 1 with images'),
     (dict(pool=2, tokens='class_token'), 'only tokens of patches'),

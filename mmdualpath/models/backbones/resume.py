@@ -1,0 +1,135 @@
+"""An adapted network from its first block on that is not the frozen one."""
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Iterator, Optional, Tuple
+
+import torch
+from torch import Tensor, nn
+
+from ..adapters.base import Adapter
+from ..sites import blocks_of
+
+TRAINS = ('Something in front of the blocks trains: what they put out cannot '
+          'be kept in files.')
+
+
+def first_changed(network: nn.Module) -> int:
+    """Number of the first block that is adapted or trains something.
+
+    It is that of all blocks if none does.
+    """
+    for number, (parent, name) in enumerate(blocks_of(network)):
+        block = getattr(parent, name)
+        if any(isinstance(m, Adapter)
+               for m in block.modules()) or any(p.requires_grad
+                                                for p in block.parameters()):
+            return number
+    return number + 1
+
+
+def resume(network: nn.Module) -> None:
+    """Let a network read what its last frozen block has put out, in place.
+
+    Instead of images or clips it takes ``(B, 1, N, C)``, and needs their
+    ``image_shape``, such as ``(3, 224, 224)``. The blocks in front of
+    :func:`first_changed` do not run. Its names stay as they are.
+    """
+    network.__class__ = _resuming(type(network))
+
+
+@lru_cache(maxsize=None)
+def _resuming(kind: type) -> type:
+
+    class Resuming(kind):
+        image_shape: Optional[Tuple[int, ...]] = None
+
+        def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+            if self.image_shape is None:
+                raise ValueError(
+                    'cache is set, but nothing reads features from there: '
+                    'CachedFeaturesHook must be among the hooks of the '
+                    'config.')
+            # What is made of the images is replaced, whatever they are.
+            images = torch.zeros(len(x), *self.image_shape, device=x.device)
+            with _replaced(self, first_changed(self), x.squeeze(1)):
+                return super().forward(images, *args, **kwargs)
+
+    Resuming.__name__ = kind.__name__
+    Resuming.__qualname__ = kind.__qualname__
+    Resuming.__module__ = kind.__module__
+    return Resuming
+
+
+@contextmanager
+def _replaced(network: nn.Module, block: int,
+              tokens: Tensor) -> Iterator[None]:
+    """Inside, the blocks in front of one are not run; the last gives tokens.
+    """
+    places = blocks_of(network)[:block]
+    modules = [getattr(parent, name) for parent, name in places]
+    for parent, name in places[:-1]:
+        setattr(parent, name, _Passed())
+    setattr(*places[-1], _Given(tokens))
+    try:
+        yield
+    finally:
+        for place, module in zip(places, modules):
+            setattr(*place, module)
+
+
+class _Passed(nn.Module):
+    """A block that leaves everything as it is."""
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """``x -> x``."""
+        return x
+
+
+class _Given(nn.Module):
+    """A block that puts out what it was given once.
+
+    Args:
+        tokens: ``(B, N, C)``.
+    """
+
+    def __init__(self, tokens: Tensor) -> None:
+        super().__init__()
+        self.tokens = tokens
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Tokens in the form of the block's own, as a map if it is one.
+
+        Raises:
+            ValueError: If something in front of it trains, or they are of
+                another size.
+        """
+        if x.requires_grad:
+            raise ValueError(TRAINS)
+        if x.numel() != self.tokens.numel():
+            raise ValueError(f'Features {tuple(self.tokens.shape)} are not of '
+                             f'the size of this block, {tuple(x.shape)}.')
+        return self.tokens.view_as(x).to(x.dtype)
+
+
+def put_out(network: nn.Module, block: int, x: Tensor) -> Tensor:
+    """What a block puts out, ``(B, N, C)``; the network runs as it is.
+
+    Args:
+        network: A backbone.
+        block: Number of the block.
+        x: Images or clips.
+
+    Raises:
+        ValueError: If something in front of it trains.
+    """
+    heard = []
+    parent, name = blocks_of(network)[block]
+    handle = getattr(parent, name).register_forward_hook(
+        lambda module, args, out: heard.append(out.flatten(1, -2)))
+    try:
+        network(x)
+    finally:
+        handle.remove()
+    if heard[0].requires_grad:
+        raise ValueError(TRAINS)
+    return heard[0]

@@ -1,0 +1,134 @@
+"""An adapted network goes on from what its frozen blocks have put out."""
+import copy
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from models.backbones.test_features import every_backbone
+from models.test_rows_and_adapters import VIT, frozen, samples
+
+from mmdualpath.models.backbones.frozen import tensors_of
+from mmdualpath.models.backbones.resume import first_changed, put_out
+from mmdualpath.models.sites import blocks_of
+
+LAST = dict(type='ParallelAdapter', site='mlp', width=4, blocks=[-1])
+
+
+def last_block(backbone):
+    """Pattern of the parameters of the last block."""
+    network = frozen(backbone).module
+    parent, key = blocks_of(network)[-1]
+    block = getattr(parent, key)
+    name, = (n for n, m in network.named_modules() if m is block)
+    return name.replace('.', r'\.') + r'\..*'
+
+
+def build(backbone, **options):
+    return MODELS.build(
+        dict(type='AdaptedBackbone', backbone=backbone, **options))
+
+
+def stir(view):
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in view.parameters():
+            if p.requires_grad:
+                p += 0.1 * torch.randn(p.shape, generator=generator)
+
+
+def pair(backbone, x, **options):
+    """What it gives of images, and of the features of a block of them."""
+    plain = build(backbone, **options)
+    features = MODELS.build(plain.features_of(dict(backbone=backbone)))
+    tokens, = features(x).tokens
+    cached = build(backbone, cache='somewhere', **options)
+    cached.base.image_shape = tuple(x.shape[1:])
+    stir(plain)
+    cached.load_state_dict(plain.state_dict())
+    for view in (plain, cached):
+        view.eval()
+    return plain, cached, tokens
+
+
+@every_backbone
+def test_every_row(backbone):
+    x = samples(backbone)
+    plain, cached, tokens = pair(
+        frozen(backbone), x, trainable=[last_block(backbone)])
+    number = len(blocks_of(plain.base))
+    assert first_changed(plain.base) == number - 1
+    torch.testing.assert_close(
+        put_out(plain.base, number - 2, x), tokens, rtol=0, atol=0)
+    out = plain(x)
+    assert not torch.equal(out, build(frozen(backbone)).eval()(x))
+    torch.testing.assert_close(cached(tokens[:, None]), out, rtol=0, atol=0)
+    assert list(cached.state_dict()) == list(plain.state_dict())
+
+
+@pytest.mark.parametrize('with_cp', [False, True])
+def test_the_same_gradients_without_the_frozen_blocks(with_cp):
+    x = samples('vit')
+    plain, cached, tokens = pair(
+        frozen('vit'), x, adapters=[LAST], with_cp=with_cp)
+    ran = []
+    for number, (parent, name) in enumerate(blocks_of(cached.base)):
+        getattr(parent, name).register_forward_hook(
+            lambda *args, number=number: ran.append(number))
+    for view, y in ((plain, x), (cached, tokens[:, None])):
+        view(y).square().mean().backward()
+    assert set(ran) == {2}
+    grads = [{
+        n: p.grad
+        for n, p in view.named_parameters() if p.grad is not None
+    } for view in (plain, cached)]
+    assert grads[0].keys() == grads[1].keys() and grads[0]
+    for name, grad in grads[0].items():
+        torch.testing.assert_close(grads[1][name], grad, rtol=0, atol=0)
+    # and the network is whole again
+    assert len(list(tensors_of(cached.base))) == len(
+        list(tensors_of(plain.base)))
+
+
+def test_nothing_is_adapted():
+    """A linear probe reads what the last block puts out."""
+    x = samples('vit')
+    plain, cached, tokens = pair(frozen('vit'), x)
+    assert first_changed(plain.base) == 3
+    torch.testing.assert_close(cached(tokens[:, None]), plain(x))
+
+
+def test_copies_read_features_too():
+    x = samples('vit')
+    plain, cached, tokens = pair(frozen('vit'), x, adapters=[LAST])
+    torch.testing.assert_close(
+        copy.deepcopy(cached)(tokens[:, None]), plain(x))
+
+
+@pytest.mark.parametrize('options', [
+    dict(adapters=[dict(LAST, blocks=[0])]),
+    dict(adapters=[LAST], zero=['pos_embed']),
+    dict(trainable=['.*']),
+])
+def test_what_is_not_frozen_at_first_is_refused(options):
+    with pytest.raises(ValueError, match='VisionTransformer is not the froz'):
+        build(VIT, cache='somewhere', **options)
+
+
+def test_what_trains_in_front_is_refused():
+    x = samples('vit')
+    options = dict(adapters=[LAST], trainable=['cls_token'])
+    plain, cached, tokens = pair(frozen('vit'), x, **options)
+    for call in (lambda: put_out(plain.base, 1, x),
+                 lambda: cached(tokens[:, None])):
+        with pytest.raises(ValueError, match='in front of the blocks trains'):
+            call()
+
+
+def test_features_that_do_not_fit():
+    x = samples('vit')
+    _, cached, tokens = pair(frozen('vit'), x, adapters=[LAST])
+    with pytest.raises(ValueError, match='are not of the size'):
+        cached(tokens[:, None, 1:])
+    cached.base.image_shape = None
+    with pytest.raises(ValueError, match='CachedFeaturesHook must be'):
+        cached(tokens[:, None])
