@@ -4,6 +4,10 @@
 
 starts a program of Python's that serves a page, with its options, and writes
 a picture of the page once it stays as it is.
+
+    python tests/browser.py PICTURE FILE.html
+
+writes one of the top of a file.
 """
 import contextlib
 import io
@@ -14,6 +18,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Iterator, List, Sequence
 from urllib.parse import urlparse
 
@@ -67,8 +72,8 @@ def opened(address: str,
     assert not faults, faults
 
 
-def main(picture: str, address: str, *program: str) -> None:
-    """Write a picture of a page that a program serves."""
+def serve(address: str, *program: str) -> None:
+    """Run a program in this process until it serves an address."""
     sys.argv[:] = program
     threading.Thread(
         target=runpy.run_path,
@@ -81,11 +86,21 @@ def main(picture: str, address: str, *program: str) -> None:
             socket.create_connection((host, int(port))).close()
             break
         time.sleep(1)
-    with opened(address) as page:
+
+
+def main(picture: str, address: str, *program: str) -> None:
+    """Write a picture of a page that a program serves, or of a file's top."""
+    size = {}
+    if program:
+        serve(address, *program)
+    else:
+        size = dict(width=1100, height=1290)
+        address = Path(address).resolve().as_uri()
+    with opened(address, **size) as page:
         before = after = b''
         while not before == after != b'':
             page.wait_for_timeout(3000)
-            before, after = after, page.screenshot(full_page=True)
+            before, after = after, page.screenshot(full_page=bool(program))
     image = Image.open(io.BytesIO(after))
     image.quantize(256, dither=Image.Dither.NONE).save(picture, optimize=True)
     print(f'Wrote {picture}.')

@@ -1,5 +1,6 @@
 """Full-size configs made small, and videos to run them on."""
 import importlib.util
+import socket
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +39,13 @@ UNIFORMERV2 = dict(
     n_head=2,
     mlp_dropout=[0.],
     clip_pretrained=False)
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens to."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return free.getsockname()[1]
 
 
 def config(name: str) -> Path:

@@ -292,7 +292,7 @@ def _check_pip(words: List[str]) -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / 'setup.cfg')
     extras = set(setup['options.extras_require'])
-    assert words[0] == 'install'
+    assert words[0] in ('install', 'uninstall')
     for word in words[1:]:
         if word.startswith('-'):
             continue

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pages
 import pytest
-from helpers import ROOT
+from helpers import ROOT, free_port
 from python_server import write_client
 
 MIM = '''#!/usr/bin/env bash
@@ -67,7 +67,8 @@ def run(script: str, folder: Path, programs: Path,
     path = os.pathsep.join(
         [str(programs),
          str(Path(sys.executable).parent), os.environ['PATH']])
-    env = environment(PATH=path, PYTHON_EXEC=str(programs / 'python'))
+    env = environment(
+        PATH=path, PYTHON_EXEC=str(programs / 'python'), PORT=str(free_port()))
     env.pop('PYTHONPATH', None)
     return subprocess.run(['bash', file],
                           env=env,
@@ -122,10 +123,9 @@ def test_what_cannot_be_typed(command, message):
 
 def test_options_in_the_text_are_there():
     """Such as those of the tables that explain a program."""
-    # of mim, pip, a browser and all programs
+    # of mim, pip and all programs
     options = {
-        '--gpus', '--launcher', '--valid-config', '--trace', '--no-deps',
-        '--headless', '--screenshot', '--window-size'
+        '--gpus', '--launcher', '--valid-config', '--trace', '--no-deps'
     }
     for path in (ROOT / 'tools').rglob('*.py'):
         text = path.read_text()

@@ -52,7 +52,8 @@ def test_wheel_has_everything(wheel):
         names = archive.namelist()
         metadata = archive.read(
             next(n for n in names if n.endswith('/METADATA'))).decode()
-    assert 'mmdualpath/py.typed' in names
+    assert {'mmdualpath/py.typed',
+            'mmdualpath/visualization/page.html'} <= set(names)
     released = ROOT / 'mmdualpath/released'
     assert {f'mmdualpath/released/{p.name}'
             for p in released.iterdir()} <= set(names)

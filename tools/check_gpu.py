@@ -151,11 +151,16 @@ def noted(job: Job) -> Dict[str, Any]:
     notes = read(job.record)
     if notes or job.process.returncode in (0, 5):  # 5: no test is left
         return notes
-    log = job.record.with_suffix('.log').read_text().strip()
+    log = job.record.with_suffix('.log')
     return {
         job.record.stem:
-        dict(outcome='failed', message=log[-300:] or 'it did not begin')
+        dict(outcome='failed', message=end_of(log) or 'it did not begin')
     }
+
+
+def end_of(log: Path) -> str:
+    """The last words of what a command has said, in one line."""
+    return ' '.join(log.read_text().split())[-300:]
 
 
 def quickstart(jobs: Sequence[Job]) -> Dict[str, Any]:
@@ -165,7 +170,7 @@ def quickstart(jobs: Sequence[Job]) -> Dict[str, Any]:
         return dict(title=title, reason='no GPU')
     code, log = jobs[0].process.returncode, jobs[0].record.with_suffix('.log')
     outcome = {0: 'passed', -signal.SIGTERM: 'not run'}.get(code, 'failed')
-    note = dict(outcome=outcome, message=log.read_text()[-300:])
+    note = dict(outcome=outcome, message=end_of(log))
     return dict(title=title, seconds=jobs[0].seconds, tests={QUICKSTART: note})
 
 
@@ -193,7 +198,7 @@ def measure(folder: Path, limit: float) -> Dict[str, Any]:
             job.process.wait()
         code = job.process.returncode
         outcome = {0: 'passed', -signal.SIGTERM: 'not run'}.get(code, 'failed')
-        notes[text] = dict(outcome=outcome, message=log.read_text()[-300:])
+        notes[text] = dict(outcome=outcome, message=end_of(log))
     return dict(
         title='the tables of speed and memory',
         seconds=time.monotonic() - start,

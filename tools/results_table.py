@@ -105,17 +105,29 @@ def measured() -> Dict[str, str]:
 
 
 @lru_cache(maxsize=None)
-def counted(config: Path) -> Dict[str, int]:
-    """Parameters of a config's model, ``trainable`` and ``total``."""
+def counted(config: Path, macs: bool = False) -> Dict[str, int]:
+    """Parameters of a config's model, ``trainable`` and ``total``.
+
+    Args:
+        config: Its path.
+        macs: Whether to count ``macs``, multiply-adds of all test views.
+    """
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
 
     import mmdualpath  # noqa: F401
-    from mmdualpath.analysis.complexity import count_params
+    from mmdualpath.analysis import complexity
     from mmdualpath.analysis.structure import build_structure
     cfg = Config.fromfile(config)
     init_default_scope(cfg.default_scope)
-    return count_params(build_structure(cfg.model))
+    model = build_structure(cfg.model)
+    counts = dict(complexity.count_params(model))
+    if macs:
+        _, clips, crops, _ = complexity.test_views(cfg)
+        parts = complexity.count_macs(model, complexity.view_of(cfg))
+        counts['macs'] = clips * crops * sum(
+            sum(part.values()) for part in parts.values())
+    return counts
 
 
 def millions(config: Path) -> str:
@@ -195,12 +207,12 @@ def points(data: str) -> str:
     """Rows of a data set for tools/plot_tradeoff.py.
 
     Those of DualPath's table, and of the tables of models that others publish;
-    where one prints no trainable parameters, those of the config.
+    where one prints no trainable parameters or GFLOPs, those of the config.
     """
     found = [
-        r for r in rows() if 'gflops' in r and
-        ((r['paper'], r['table']) == ('DualPath', POINTS[data]) or
-         r['table'] == 'Models' and r.get('config', '').endswith(f'_{data}'))
+        r for r in rows() if (r['paper'], r['table']) ==
+        ('DualPath', POINTS[data]) and 'gflops' in r or r['table'] == 'Models'
+        and 'views' in r and r.get('config', '').endswith(f'_{data}')
     ]
     for r in found:
         if r['table'] == 'Models':
@@ -210,14 +222,18 @@ def points(data: str) -> str:
     for r in found:
         frames = r['views'].split('x')[0]
         name = r['row'] + (f', {frames} f' if often[r['row']] > 1 else '')
+        own = {} if 'trainable' in r and 'gflops' in r else \
+            counted(configs()[r['config']], macs='gflops' not in r)
         trainable = int(r['trainable']) * 10**6 if 'trainable' in r else \
-            counted(configs()[r['config']])['trainable']
+            own['trainable']
+        macs = int(r['gflops']) * 10**9 if 'gflops' in r else \
+            round(own['macs'], -9)
         lines.append('  ' + json.dumps(
             dict(
                 name=name,
                 source='paper',
                 trainable=trainable,
-                macs=int(r['gflops']) * 10**9,
+                macs=macs,
                 accuracy=float(r['top1']))))
     return '[\n' + ',\n'.join(lines) + '\n]\n'
 

@@ -14,7 +14,7 @@ from mmdualpath.analysis.pipelines import time_pipelines, with_decoder
 
 tool = helpers.load_tool('benchmark.py')
 pages = helpers.load_tool('tables.py')
-from benchmarks import contestants, models, results  # noqa: E402
+from benchmarks import contestants, models, results, shards  # noqa: E402
 
 
 @pytest.fixture
@@ -342,3 +342,46 @@ def test_predict(tmp_path):
     assert '| together |' in text
     page.write_text('<!-- table of predict.json -->\n<!-- end of table -->\n')
     assert text.strip() in pages.filled(page, page.read_text())
+
+
+def test_shards(tiny, monkeypatch):
+    """Frozen weights of blocks fall to their part; all else stays."""
+
+    def small(frozen: str, with_cp: bool = True) -> contestants.Contestant:
+        return contestants.Contestant(
+            models.CONTESTANTS['tiny'].config,
+            options={
+                'model.backbone.with_cp': with_cp,
+                'model.backbone.frozen_dtype': frozen
+            })
+
+    monkeypatch.setattr(shards, 'giant', small)
+    monkeypatch.setattr(shards.Contestant, 'depends', [])
+    text = tool.main(['shards', '--out', str(tiny), '--processes', '4'])
+    assert '| parts in 4, bf16 frozen, recomputing |' in text
+    rows = json.loads(tiny.read_text())['rows']
+    assert len(rows) == 6
+    model = contestants.build_structure(small('float32').load().model)
+    inside = outside = trained = 0
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            trained += p.numel()
+        elif '.layers.' in name:
+            inside += p.numel()
+            assert p.numel() % 4 == 0
+        else:
+            outside += p.numel()
+    for name, size in (('fp32', 4), ('bf16', 2)):
+        whole = rows[f'DDP, {name} frozen, recomputing']
+        parts = rows[f'parts in 4, {name} frozen, recomputing']
+        for row, share in ((whole, 1), (parts, 4)):
+            frozen = size * (inside / share + outside) / 2**30
+            assert row['frozen weights, GiB'] == pytest.approx(frozen)
+        fallen = {k: whole[k] - parts[k] for k in whole}
+        assert fallen['all weights, GiB'] == pytest.approx(
+            fallen['frozen weights, GiB'])
+        kept = rows[f'DDP, {name} frozen']['peak of training, GiB']
+        assert kept > whole['peak of training, GiB']
+        # Of the peak nothing but weights has changed, and a block is gathered.
+        assert 0 < fallen['peak of training, GiB'] \
+            <= fallen['frozen weights, GiB']

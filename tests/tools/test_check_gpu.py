@@ -78,6 +78,57 @@ def test_without_a_gpu(checkout, capsys):
     assert not tool.main(['--fresh'])
 
 
+# Instead of tools/benchmark.py: the second command fails.
+MEASURES = """
+import json, sys
+out = sys.argv[sys.argv.index('--out') + 1]
+assert 'compile' not in sys.argv, 'it does not compile'
+open(out, 'w').write(json.dumps(RESULTS))
+"""
+
+
+def test_with_a_gpu(checkout, monkeypatch, capsys):
+    """The tests that are marked, the quickstart, then each table by itself."""
+    (checkout / 'tests/test_it.py').write_text(
+        TESTS.replace('def test_elsewhere',
+                      '@pytest.mark.gpu\ndef test_elsewhere'))
+    (checkout / 'tools').mkdir()
+    (checkout / 'docs/benchmarks').mkdir(parents=True)
+    (checkout / 'tools/quickstart.sh'
+     ).write_text('[ "$AS_IT_IS $*" = "1 --at-least 90" ]')
+    rows = {
+        parts.DUALPATH: dict(throughput=1.05),
+        parts.BARE: dict(throughput=1.)
+    }
+    (checkout / 'tools/benchmark.py').write_text(
+        MEASURES.replace('RESULTS', repr(results(**rows))))
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: 'a GPU')
+    monkeypatch.setattr(
+        tool, 'TESTS',
+        dict(it=parts.Part('that it works', ('tests/test_it.py', ), 2)))
+    monkeypatch.setattr(
+        tool, 'SPEED',
+        {k: parts.SPEED[k]
+         for k in ('cuda-bf16-eager', 'cuda-bf16-compile')})
+    assert not tool.main([])
+    path = checkout / 'docs/benchmarks/gpu.json'
+    written = json.loads(path.read_text())
+    assert written['machine']['gpu'] == 'a GPU'
+    outcomes = {
+        name: [t['outcome'] for t in part['tests'].values()]
+        for name, part in written['checks'].items()
+    }
+    assert outcomes == dict(
+        it=['failed'], quickstart=['passed'], speed=['passed', 'failed'])
+    command, failed = written['checks']['speed']['tests'].items()
+    assert command[0].startswith('python tools/benchmark.py models')
+    assert failed[1]['message'].endswith('it does not compile')
+    values = [t['value'] for t in written['targets'].values()]
+    assert values[:2] == [pytest.approx(1.05), None]
+    assert '1.05' in capsys.readouterr().out
+
+
 def test_shares_are_everything(checkout):
     seen = []
     for number in range(3):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tiny_training
 import yaml
-from helpers import ROOT
+from helpers import ROOT, free_port
 from mmengine.config import Config
 
 TOOLS = ROOT / 'tools'
@@ -33,12 +33,6 @@ def run(script, *arguments, **env) -> subprocess.CompletedProcess:
                               }),
                           capture_output=True,
                           text=True)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        return free.getsockname()[1]
 
 
 @pytest.mark.parametrize('script, arguments', [

@@ -9,9 +9,11 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Dict
 
 import torch
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_map
@@ -95,16 +97,20 @@ def _bytes(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
 
 
-def main(args: argparse.Namespace) -> Optional[str]:
+def main(args: argparse.Namespace) -> str:
     """Count, and give the table."""
-    rows: Dict[str, Any] = {}
-    for name, dtype in DTYPES.items():
-        rows[f'DDP, {name} frozen'] = counted(
-            giant(dtype, False), args.batch, 1)
-        for processes in (1, *args.processes):
-            who = 'DDP' if processes == 1 else f'parts in {processes}'
-            rows[f'{who}, {name} frozen, recomputing'] = counted(
-                giant(dtype), args.batch, processes)
+    cases = [(f'DDP, {name} frozen', giant(dtype, False), 1)
+             for name, dtype in DTYPES.items()]
+    cases += [
+        (f'{"DDP" if n == 1 else f"parts in {n}"}, {name} frozen, recomputing',
+         giant(dtype), n) for name, dtype in DTYPES.items()
+        for n in (1, *args.processes)
+    ]
+    rows = {
+        name: counted(contestant, args.batch, processes)
+        for name, contestant, processes in track(
+            cases, 'counting', console=Console(stderr=True))
+    }
     content = dict(
         provenance(f'python tools/benchmark.py {shlex.join(sys.argv[1:])}', [
             *Contestant(CONFIG).depends, 'mmdualpath/models/shards.py',

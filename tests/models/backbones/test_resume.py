@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from models.backbones.test_features import every_backbone
-from models.test_rows_and_adapters import VIT, frozen, samples
+from rows import VIT, frozen, samples
 
 from mmdualpath.models.backbones.frozen import tensors_of
 from mmdualpath.models.backbones.resume import first_changed, put_out
