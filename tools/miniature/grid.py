@@ -634,10 +634,10 @@ REDUCED = Grid(
         'paths': (1, ('spatial alone', )),
         'framesets': (1, ('T_G = 3, amplitude match', ))
     })
-WHOLE = Grid('whole', {
-    table: (5 if table == 'amplitude' else 1, ())
-    for table in tables()
-})
+WHOLE = Grid(
+    'whole',
+    {table: (5 if table == 'amplitude' else 1, ())
+     for table in tables()})
 GRIDS = {grid.name: grid for grid in (QUICK, REDUCED, WHOLE)}
 
 
