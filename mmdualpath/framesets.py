@@ -110,7 +110,7 @@ def shrink_frames(frames: Tensor,
 
     Returns:
         ``(..., C, H' / h, W' / w)`` of the same dtype; uint8 is rounded to
-        the nearest level, and up from the middle between two.
+        the nearest value.
 
     Raises:
         ValueError: If the frameset's height or width is no multiple of the
@@ -132,8 +132,7 @@ def shrink_frames(frames: Tensor,
         antialias=True,
         align_corners=False)
     if frames.dtype == torch.uint8:
-        # Machines add up in other orders: the middle is left out of dispute.
-        scaled = (scaled + 0.5005).floor().clamp(0, 255)
+        scaled = scaled.round().clamp(0, 255)
     return scaled.to(frames.dtype).reshape(*lead, *scaled.shape[-2:])
 
 

@@ -323,9 +323,9 @@ def copy_checkout(folder: Path) -> Path:
     def left_out(place: str, names: List[str]) -> List[str]:
         here = Path(place) == ROOT
         return [
-            n for n in names
-            if n == '__pycache__' or here and (n.startswith('.') or n in (
-                'checkpoints', 'data', 'work_dirs', 'build', 'dist', 'shared'))
+            n for n in names if n == '__pycache__' or here and
+            (n.startswith('.') or n in ('checkpoints', 'data', 'work_dirs',
+                                        'build', 'dist', 'shared', 'site'))
         ]
 
     shutil.copytree(ROOT, folder, symlinks=True, ignore=left_out)

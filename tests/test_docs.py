@@ -68,9 +68,7 @@ def run(script: str, folder: Path, programs: Path,
         [str(programs),
          str(Path(sys.executable).parent), os.environ['PATH']])
     env = environment(
-        PATH=path,
-        PYTHON_EXEC=str(programs / 'python'),
-        PORT=str(free_port()))
+        PATH=path, PYTHON_EXEC=str(programs / 'python'), PORT=str(free_port()))
     env.pop('PYTHONPATH', None)
     return subprocess.run(['bash', file],
                           env=env,

@@ -130,13 +130,3 @@ def test_frames_of_a_frameset_are_cut_in_time_order():
     assert cut_framesets(frameset, 2).flatten().tolist() == [0, 1, 2, 3]
     with pytest.raises(ValueError, match='2x2 does not divide into 4x4'):
         cut_framesets(frameset, 4)
-
-
-def test_the_middle_between_two_levels_is_rounded_up():
-    """Scaled by two, a pixel is (1 3 3 1) / 8 of four along each side."""
-    frames = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
-    frames[0, 0, 2, 2] = 32  # 9 of 64 parts, 3, 3 and 1 of those around
-    small = grid_framesets(frames, 2)[0, 0, :4, :4]
-    assert small[1, 1] == 5  # 4.5
-    assert small[0, 1] == small[1, 0] == 2  # 32 * 3 / 56 = 1.71
-    assert small[0, 0] == 1  # 32 / 49 = 0.65

@@ -155,7 +155,7 @@ def looked_at(model: Model, kind: str, reader: Any, segment: Tuple[int, int],
     try:
         rows = attention_rows(model.model, inputs, roll=kind == ATTENTION[1])
     except ValueError as error:  # of a model whose attention is not known
-        rows, title = {path: {} for path in inputs}, f'{title}\n{error}'
+        rows, title = {path: {} for path in inputs}, f'{title}. {error}'
     return as_image(sheet(model_sections(model.model, inputs, rows), title))
 
 

@@ -393,7 +393,7 @@ def test_without_shifts_it_is_the_bare_backbone(trained, tmp_path):
     (dict(gelu=dict(type='SerialAdapter', site='proj', width=8)),
      "SerialAdapter at site='proj' of CLIPVisionTransformer.*GELU"),
     (dict(mlp=dict(type='SerialAdapter', site='mlp', **LINEAR)),
-     "SerialAdapter at site='mlp'.*Sequential.*qkv, proj, fc1, fc2"),
+     "SerialAdapter at site='mlp'.*Sequential.*qkv, q, k, v, proj, fc1, fc2"),
     (dict(vpt=dict(type='VPT', site='block', num_prompts=2, patch_size=8)),
      "VPT at site='block'.*does not fold"),
     (dict(shift=FOLDING['shift']), 'no adapters that fold'),

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from ...options import checked
 from ..sites import Site, Wrapper
 
-LINEAR = ('qkv', 'q', 'k', 'v', 'proj', 'fc1', 'fc2'
-          )  # sites of a linear layer
+# Sites of a linear layer.
+LINEAR = ('qkv', 'q', 'k', 'v', 'proj', 'fc1', 'fc2')
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ def _listed(adapters: Adapters) -> List[Dict[str, Any]]:
         if 'site' not in cfg or 'type' not in cfg:
             raise ValueError(f'The adapter {name!r} is {dict(cfg)}; it must '
                              'name its type and its site, such as '
-                             "type='ParallelAdapter', site='mlp'.")
+                             "type='ParallelAdapter', site='mlp', or be "
+                             'called as one of the base config.')
         options = dict(cfg)
         enabled = options.pop('enabled', True)
         if not isinstance(enabled, bool):

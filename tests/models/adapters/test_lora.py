@@ -106,7 +106,7 @@ def test_ssf(name):
 
 
 @pytest.mark.parametrize('kind, name, options, message', [
-    (LoRA, 'mlp', {}, "LoRA at site='mlp' of Network.*'qkv' or 'proj'"),
+    (LoRA, 'mlp', {}, "LoRA at site='mlp' of Network.*'qkv' or 'q'"),
     (SSF, 'block', {}, "SSF at site='block' of Network.*'norm1'"),
     (LoRA, 'qkv', dict(rank=0), 'rank=0'),
     (LoRA, 'qkv', dict(on='qw'), "on='qw'"),
