@@ -101,6 +101,8 @@ def shrink(cfg: Config, dims: int = 48, heads: int = 4) -> Config:
         for adapter in view.get('adapters', {}).values():
             if 'width' in adapter:
                 adapter['width'] = 8
+            if len(adapter.get('blocks') or ()) > 1:
+                adapter['blocks'] = [-1]
     head = cfg.model.cls_head
     head.in_channels = len(views) * features
     if len(views[0].get('blocks', ())) > 1:

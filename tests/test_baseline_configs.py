@@ -59,6 +59,7 @@ COUNTS = {
     'st-adapter-release_vitb_ssv2': (2 * L * space_time(384) + fc(174), None),
     'st-adapter-release_vitb_k400': (L * space_time(384) + fc(400), None),
     'st-adapter-t8_vitb_ssv2': (2 * L * space_time(384) + fc(174), None),
+    'st-adapter-last4_vitb_ssv2': (2 * 4 * space_time(384) + fc(174), None),
     'st-adapter_vitb_ssv2': (2 * L * space_time(384) + fc(174), None),
     'st-adapter_vitb_k400': (L * space_time(384) + fc(400), '7'),
     'st-adapter_vitb_hmdb51': (L * space_time(384) + fc(51), '7'),

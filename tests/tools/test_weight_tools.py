@@ -368,7 +368,8 @@ def test_fold(suffix, as_list, trained, tmp_path):
 
 
 def test_without_shifts_it_is_the_bare_backbone(trained, tmp_path):
-    _, config, checkpoint = frames_model(trained[0], dict(FOLDING, shift=None))
+    linear = {k: v for k, v in FOLDING.items() if k != 'shift'}
+    _, config, checkpoint = frames_model(trained[0], linear)
     out = tmp_path / 'folded.pth'
     tool('merge_model').main(['fold', config, checkpoint, str(out)])
     cfg = Config.fromfile(out.with_suffix('.py'))
