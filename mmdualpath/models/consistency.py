@@ -10,6 +10,7 @@ from torch.nn.modules.conv import _ConvNd
 from .adapters.base import Adapter
 from .backbones import strip, views_of
 from .backbones.fingerprint import RANDOM
+from .backbones.resume import reading_images
 
 # Frames are 0 to 255 when they are normalised.
 WHITE = 255
@@ -145,7 +146,7 @@ def check_size(view: nn.Module, shape: Sequence[int]) -> None:
     memo = {id(b): b.to('meta') for b in base.buffers()}
     for p in base.parameters():
         memo[id(p)] = nn.Parameter(p.to('meta'), requires_grad=False)
-    bare = strip(copy.deepcopy(base, memo))
+    bare = reading_images(strip(copy.deepcopy(base, memo)))
     bare.train(False)  # mmpretrain's eval() returns None
     try:
         with torch.no_grad():

@@ -37,10 +37,17 @@ def resume(network: nn.Module) -> None:
     network.__class__ = _resuming(type(network))
 
 
+def reading_images(network: nn.Module) -> nn.Module:
+    """The same network, in place, as it was before :func:`resume`."""
+    network.__class__ = getattr(type(network), 'whole', type(network))
+    return network
+
+
 @lru_cache(maxsize=None)
 def _resuming(kind: type) -> type:
 
     class Resuming(kind):
+        whole = kind
         image_shape: Optional[Tuple[int, ...]] = None
 
         def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:

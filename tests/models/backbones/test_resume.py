@@ -9,6 +9,7 @@ from rows import VIT, frozen, samples
 
 from mmdualpath.models.backbones.frozen import tensors_of
 from mmdualpath.models.backbones.resume import first_changed, put_out
+from mmdualpath.models.consistency import check_size
 from mmdualpath.models.sites import blocks_of
 
 LAST = dict(type='ParallelAdapter', site='mlp', width=4, blocks=[-1])
@@ -34,6 +35,16 @@ def stir(view):
         for p in view.parameters():
             if p.requires_grad:
                 p += 0.1 * torch.randn(p.shape, generator=generator)
+
+
+def test_the_size_of_images_is_still_compared():
+    """Beforehand, when no features have been read yet."""
+    view = build(VIT, cache='somewhere', adapters=[LAST])
+    check_size(view, (3, 32, 32))
+    with pytest.raises(ValueError, match='no multiple'):
+        check_size(view, (3, 36, 36))
+    with pytest.raises(ValueError, match='CachedFeaturesHook must be among'):
+        view(torch.zeros(1, 3, 32, 32))
 
 
 def pair(backbone, x, **options):
