@@ -376,6 +376,14 @@ def test_results_of_another_machine_are_taken_over(tmp_path, monkeypatch):
     again = reports.collect(grids.REDUCED)
     assert again['cells'] == told['cells']
     assert trainings.take_over(grids.QUICK) == 0  # it has its own
+    with pytest.raises(ValueError, match='--anew: .* is what results.json'):
+        trainings.take_over(grids.REDUCED, anew=True)
+
+
+def test_what_is_known_can_be_trained_anew(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert trainings.take_over(grids.REDUCED, anew=True) == 0
+    assert not list(tmp_path.rglob('trainings'))
 
 
 def test_results_of_something_else_are_not(tmp_path, monkeypatch, capsys):

@@ -31,6 +31,7 @@ import mmdualpath  # noqa: F401
 from mmdualpath.analysis.complexity import count_macs, count_params, view_of
 from mmdualpath.analysis.provenance import commit, stale
 from mmdualpath.analysis.structure import build_structure, without_weights
+from mmdualpath.apis.programs import program
 from mmdualpath.models.weights import convert, read_file, write_checkpoint
 
 Job = Tuple[str, str, Cell, int]  # grid, name, cell, seed
@@ -166,16 +167,21 @@ def attempt(job: Job) -> Tuple[Job, Any]:
         return job, f'{type(error).__name__}: {error}'
 
 
-def take_over(grid: Grid, known: Path = RESULTS) -> int:
+def take_over(grid: Grid, known: Path = RESULTS, anew: bool = False) -> int:
     """Results of former runs, on whatever machine, are not trained again.
 
     Args:
         grid: What is to be trained; only the study has former results.
         known: The figures of the study's page. They count as long as nothing
             that they depend on has changed.
+        anew: Whether they are to be trained again after all.
 
     Returns:
-        How many trainings there were.
+        How many trainings were taken over.
+
+    Raises:
+        ValueError: If they are to be trained again and were taken over
+            before.
     """
     if not grid.study or not known.exists():
         return 0
@@ -186,12 +192,17 @@ def take_over(grid: Grid, known: Path = RESULTS) -> int:
         return 0
     count = 0
     for digest, row in content['cells'].items():
+        shared = {k: row[k] for k in ('trainable', 'macs', 'interval')}
         for seed, result in row['seeds'].items():
             path = grid.work / 'trainings' / f'{digest}-{seed}.json'
-            if not path.exists():
-                shared = {k: row[k] for k in ('trainable', 'macs', 'interval')}
-                write(path,
-                      dict(cell=digest, seed=int(seed), **shared, **result))
+            whole = dict(cell=digest, seed=int(seed), **shared, **result)
+            if anew and path.exists() and json.loads(
+                    path.read_text()) == whole:
+                raise ValueError(
+                    f'--anew: {path} is what {known.name} has, and would not '
+                    f'be trained again. Move {grid.work} away first.')
+            if not anew and not path.exists():
+                write(path, whole)
                 count += 1
     return count
 
@@ -249,7 +260,7 @@ def main() -> None:
         help='also what docs/miniature/results.json already knows')
     args = parser.parse_args()
     grid = named(args.grid).only(args.tables)
-    if not args.anew and (count := take_over(grid)):
+    if count := take_over(grid, anew=args.anew):
         print(f'{count} trainings are known from {RESULTS.name}.')
     cells = [cell for _, cell, _ in grid.runs()]
     splits = ('train', 'test')
@@ -272,4 +283,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with program():
+        main()
