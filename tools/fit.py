@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
 from mmdualpath.apis.fit import STAGES, fit
-from mmdualpath.apis.fit.fitting import WAYS
+from mmdualpath.apis.fit.balancing import WAYS
 from mmdualpath.apis.fit.recipe import AUGMENTATIONS
 from mmdualpath.apis.programs import program
 from mmdualpath.compat import enable_cpu

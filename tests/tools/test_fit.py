@@ -14,11 +14,13 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from pages import write_clip
 from rich.console import Console
+from sklearn.metrics import f1_score
 
 from mmdualpath.analysis.memory import bytes_of, peak_bytes
 from mmdualpath.analysis.scores import Answers, Estimate
 from mmdualpath.apis.fit import find_backbone, fit, recipe, runs, writing
 from mmdualpath.apis.fit.backbones import Backbone
+from mmdualpath.apis.fit.balancing import decide
 from mmdualpath.apis.fit.figures import answers_of, difference, value_of
 from mmdualpath.apis.fit.fitting import verdict
 
@@ -209,22 +211,47 @@ def test_nothing_to_fit(tmp_path):
 
 
 def test_balance_is_measured(tmp_path):
-    """On held-out thirds, and what is best is written."""
+    """On held-out thirds, and what is taken is written."""
     source = tmp_path / 'videos'
     render(source / 'left', 'left', 9)
     render(source / 'growing', 'growing', 3)
     results = fit(source, MINI, tmp_path / 'out', until='probe')
     found = results['balance']
     assert set(found['figures']) == {'none', 'sampler', 'loss'}
-    assert found['figures'][found['way']] == max(found['figures'].values())
     text = (tmp_path / 'out/balance.py').read_text()
-    assert f'# {found["way"]}: macro-F1' in text
+    assert f'# {found["way"]}: ' in text and 'macro-F1 of the' in text
     assert 'macro-F1' == next(iter(results['models']['linear/as shown']))
     # Each way makes a config that trains as it says.
     ways = {w: writing.balance(w, [6, 2], False) for w in found['figures']}
     assert ways['loss']['loss']['class_weight'] == [0.5, 1.5]
     assert ways['sampler']['train_dataloader']['sampler']['type'] \
         == 'BalancedSampler'
+
+
+def test_another_way_must_be_clearly_better():
+    """Than the sampler; chance does not decide."""
+    rng = np.random.default_rng(0)
+    truth = np.eye(3, dtype=bool)[np.repeat(np.arange(3), (80, 15, 5))]
+
+    def answers(share):
+        """Right with this probability."""
+        said = np.where(
+            rng.random((100, 1)) < share, truth, np.roll(truth, 1, 1))
+        return Answers(said.astype(float), truth)
+
+    alike = dict(none=answers(.5), sampler=answers(.5), loss=answers(.5))
+    best = max(alike, key=lambda way: value_of(alike[way], 'macro-F1'))
+    assert best != 'sampler'  # or this would show nothing
+    way, reason, reached = decide(alike)
+    assert way == 'sampler' and 'nothing else is clearly better' in reason
+    assert reached == {
+        w:
+        pytest.approx(
+            f1_score(truth.argmax(1), a.scores.argmax(1), average='macro'))
+        for w, a in alike.items()
+    }
+    way, reason, _ = decide(dict(alike, loss=answers(.95), none=answers(.8)))
+    assert way == 'loss' and reason.startswith('clearly better')
 
 
 # ---- which network ----

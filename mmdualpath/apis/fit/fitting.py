@@ -5,19 +5,18 @@ import os
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
 from ...analysis.scores import Answers, Estimate
-from ...datasets.splitting import folds_of
 from ...datasets.transforms.reorder import ORDERS
 from ..caching import write_features
 from ..report import write_report
-from . import figures, runs, writing
+from . import balancing, figures, runs, writing
 from .backbones import find_backbone
+from .balancing import WAYS
 from .data import Data, find_data
 from .recipe import Choice, Facts, Machine, choose
 
@@ -26,7 +25,6 @@ STAGES = ('look', 'configs', 'probe', 'adapters')
 UNEQUAL = 2.
 # Validation videos from which on a difference is spoken of.
 ENOUGH = 20
-WAYS = ('none', 'sampler', 'loss')
 
 
 def fit(source: Path,
@@ -57,8 +55,8 @@ def fit(source: Path,
         group: What tells recordings apart, see
             :func:`mmdualpath.datasets.splitting.group_videos`.
         val_share: Of the videos, where the lists do not split them.
-        balance: ``none``, ``sampler``, ``loss``, or ``auto`` for what is
-            best on held-out training videos.
+        balance: ``none``, ``sampler``, ``loss``, or ``auto`` for what
+            :func:`mmdualpath.apis.fit.balancing.decide` finds.
         until: The last of ``STAGES`` to do.
         console: Where to print.
         given: What :func:`mmdualpath.apis.fit.recipe.choose` is to take
@@ -261,30 +259,14 @@ class Fitting:
         if not self.unequal:
             return 'none', (f'{min(counts)} to {max(counts)} training videos '
                             'a class are nearly equal'), {}
-        labels = data.labels(data.train)
-        folds = folds_of(labels, [data.groups[i] for i in data.train])
-        cfg = self.config('order')
-        reached = {}
-        for way in WAYS:
-            self.console.print(f'Held-out training videos, {way} ...')
-            own = cfg.copy()
-            changes = writing.balance(way, counts, False)
-            own.merge_from_dict(
-                dict(
-                    model=dict(cls_head=dict(loss_cls=changes['loss'])),
-                    train_dataloader=changes['train_dataloader']))
-            found = [
-                runs.trained_on(own, features / 'train', *sides)
-                for sides in folds
-            ]
-            together = Answers(*(np.concatenate(part)
-                                 for part in zip(*((a.scores, a.truth)
-                                                   for a in found))))
-            reached[way] = figures.value_of(together, 'macro-F1')
-        best = max(WAYS, key=reached.__getitem__)
-        said = ', '.join(f'{way} {reached[way]:.3f}' for way in WAYS)
-        return best, ('macro-F1 of the probe that reads order, on held-out '
-                      f'thirds of the training videos: {said}'), reached
+        found = {}
+        for way, answers in balancing.held_out(
+                self.config('order'), features / 'train',
+                data.labels(data.train), [data.groups[i] for i in data.train],
+                counts):
+            self.console.print(f'Held-out training videos, {way}: done.')
+            found[way] = answers
+        return balancing.decide(found)
 
     def _answers(self,
                  file: str,
