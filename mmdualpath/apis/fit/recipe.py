@@ -1,4 +1,5 @@
 """Sizes and recipe of a training, from the data and the machine."""
+import math
 import os
 import statistics
 import time
@@ -17,12 +18,25 @@ from ...analysis.memory import peak_bytes, without_values
 from ...analysis.structure import build_structure, without_weights
 from ...datasets.checking import Look
 from ...models.sites import locate
+from ...options import nearest
 from .backbones import Backbone
 
 STEPS = 1500  # of a training, where the data has so many
 EPOCHS = (4, 60)
 AUGMENTATIONS = ('none', 'mild', 'strong')
 GIVEN = 'as given'
+# What a user may give that is a number, and what it is at least or above.
+LEAST = dict(
+    frames=1,
+    probe_frames=1,
+    batch_size=1,
+    accumulate=1,
+    num_workers=0,
+    epochs=1,
+    seed=0,
+    weight_decay=0)
+ABOVE = dict(lr=0, hours=0)
+OTHERS = ('augment', 'flip', 'amp', 'with_cp')
 
 
 class Choice(NamedTuple):
@@ -110,6 +124,34 @@ class Facts:
         return max(self.counts) / max(min(self.counts), 1)
 
 
+def refuse(given: Dict[str, Any]) -> None:
+    """Compare what a user gives with what there may be.
+
+    Args:
+        given: As of :func:`choose`.
+
+    Raises:
+        ValueError: If a number is too small or none, an augmentation is
+            none, or nothing is called so.
+    """
+    known = (*LEAST, *ABOVE, *OTHERS)
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(f'{name!r} is no option of a recipe'
+                             f'{nearest(name, known)}')
+        if value is None or name in OTHERS:
+            continue
+        enough = value >= LEAST[name] if name in LEAST else value > ABOVE[name]
+        if not enough or not math.isfinite(value):
+            least = f'at least {LEAST[name]}' if name in LEAST else \
+                f'more than {ABOVE[name]}'
+            raise ValueError(f'{name}={value}: it is {least}.')
+    augment = given.get('augment')
+    if augment not in (None, *AUGMENTATIONS):
+        raise ValueError(f'augment={augment!r} is none of '
+                         f'{", ".join(AUGMENTATIONS)}.')
+
+
 def choose(given: Dict[str, Any], facts: Facts, backbone: Backbone,
            machine: Machine) -> Dict[str, Choice]:
     """All that the configs need to know.
@@ -122,9 +164,10 @@ def choose(given: Dict[str, Any], facts: Facts, backbone: Backbone,
         machine: What there is to train on.
 
     Raises:
-        ValueError: If a clip of that many frames makes no framesets, or an
-            augmentation is none.
+        ValueError: If a clip of that many frames makes no framesets, or as
+            :func:`refuse`.
     """
+    refuse(given)
     chosen = dict(train_videos=Choice(facts.train, 'found'))
 
     def choice(name: str, value: Any, reason: str) -> Any:
@@ -150,13 +193,10 @@ def choose(given: Dict[str, Any], facts: Facts, backbone: Backbone,
     choice('probe_frames', 8,
            'of the frozen network alone; half of what the adapters see')
     few = min(facts.counts)
-    augment = choice(
+    choice(
         'augment', 'mild',
         f'the smallest class has {few} training videos; crops of 50 to 100 % '
         'change no motion, and stronger ones pay in long trainings')
-    if augment not in AUGMENTATIONS:
-        raise ValueError(f'augment={augment!r} is none of '
-                         f'{", ".join(AUGMENTATIONS)}.')
     choice('flip', False, 'the names of classes may tell left from right')
 
     amp = choice(

@@ -93,10 +93,10 @@ def data_config(chosen: Choices, source: str, classes: Sequence[str],
                 **labels)))
                         for split, list_ in (('train', 'train'),
                                              ('val', 'val'), ('test', 'val')))
-    return f'''# The videos of {source}, and how they are read.
+    return f'''{wrapped(f'The videos of {source}, and how they are read.')}
 {bases('datasets/video')}
 
-here = '{{{{ fileDirname }}}}'
+here = "{{{{ fileDirname }}}}"
 root = {str(root)!r}
 classes = {list(classes)!r}
 num_classes = {len(classes)}
@@ -217,7 +217,7 @@ default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(interval=epochs, max_keep_ckpts=1, save_best=None))
 randomness = dict(seed={chosen['seed'].value})
-work_dir = '{{{{ fileDirname }}}}/linear'
+work_dir = "{{{{ fileDirname }}}}/linear"
 '''
 
 
@@ -229,7 +229,7 @@ def order_config(cfg: Config) -> str:
 _base_ = ['./linear.py']
 
 model = dict(cls_head=dict(type='TemporalTransformerHead', num_heads={heads}))
-work_dir = '{{{{ fileDirname }}}}/order'
+work_dir = "{{{{ fileDirname }}}}/order"
 '''
 
 
@@ -276,7 +276,7 @@ default_hooks = dict(
     checkpoint=dict(
         max_keep_ckpts=1, save_best=None, every_n_iters=save_every))
 randomness = dict(seed={chosen['seed'].value})
-work_dir = '{{{{ fileDirname }}}}/dualpath'
+work_dir = "{{{{ fileDirname }}}}/dualpath"
 '''
 
 
