@@ -24,6 +24,7 @@ from torch.utils.data import Dataset, Subset
 from ..analysis.pipelines import DECODE
 from ..analysis.scores import Answers
 from ..datasets.bad_videos import BadVideoReport
+from ..datasets.collection import read_names
 from ..datasets.decoding import open_video
 from ..datasets.transforms.reorder import ORDERS
 from ..fileio import whole_file
@@ -361,9 +362,7 @@ def write_report(config: Union[str, Path, Config],
 def _names(
         labels: Union[str, Path, Sequence[str], None]) -> Optional[List[str]]:
     if isinstance(labels, (str, Path)):
-        if not Path(labels).is_file():
-            raise ValueError(f'labels={str(labels)!r} is no file.')
-        return Path(labels).read_text(encoding='utf-8').strip().split('\n')
+        return read_names(Path(labels))
     return None if labels is None else [str(name) for name in labels]
 
 

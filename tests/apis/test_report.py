@@ -420,7 +420,7 @@ def test_what_it_means(losses, compare, words):
 @pytest.mark.parametrize('arguments, message', [
     (dict(checkpoint='nothing.pth'), 'no checkpoint nothing.pth'),
     (dict(labels=['a', 'b']), '2 labels were given, but the model has 8'),
-    (dict(labels='nothing.txt'), "labels='nothing.txt' is no file"),
+    (dict(labels='nothing.txt'), 'nothing.txt is no file'),
     (dict(device='tpu:9'), "device='tpu:9'"),
     (dict(compare=dict(probe=61)), 'compare: probe=61 is no figure'),
     (dict(errors=-1), 'errors=-1'),
