@@ -4,7 +4,7 @@ import logging
 import os
 import shlex
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 from mmengine.config import Config
@@ -12,7 +12,8 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
-from ...analysis.scores import Answers, Estimate
+from ...analysis import verdict
+from ...analysis.scores import Answers, difference, estimate, value_of
 from ...datasets.splitting import folds_of
 from ...datasets.transforms.reorder import ORDERS
 from ..caching import write_features
@@ -25,9 +26,8 @@ from .recipe import Choice, Facts, Machine, choose, refuse
 STAGES = ('look', 'configs', 'probe', 'adapters')
 # From here on classes count as being of several sizes.
 UNEQUAL = 2.
-# Validation videos from which on a difference is spoken of.
-ENOUGH = 20
 WAYS = ('none', 'sampler', 'loss')
+PROBE = 'the linear probe'
 OPTIONS = 'options.json'
 WRITTEN = ('train.txt', 'val.txt', 'labels.txt', 'data.py', 'balance.py',
            'linear.py', 'order.py', 'dualpath.py', 'results.json')
@@ -323,7 +323,7 @@ class Fitting:
             together = Answers(*(np.concatenate(part)
                                  for part in zip(*((a.scores, a.truth)
                                                    for a in found))))
-            reached[way] = figures.value_of(together, 'macro-F1')
+            reached[way] = value_of(together, 'macro-F1')
         best = max(WAYS, key=reached.__getitem__)
         said = ', '.join(f'{way} {reached[way]:.3f}' for way in WAYS)
         return best, ('macro-F1 of the probe that reads order, on held-out '
@@ -340,7 +340,7 @@ class Fitting:
             figures.save(path, runs.predict(cfg, checkpoint, order))
         answers = figures.read(path)
         self.results.setdefault('models', {})[file] = {
-            name: figures.estimate(answers, name)._asdict()
+            name: estimate(answers, name)._asdict()
             for name in self.metrics
         }
         runs.keep(self.file, self.results)
@@ -369,10 +369,14 @@ class Fitting:
                                           order)
         name = self.metrics[0]
         differences = {
-            other: figures.difference(shown, answers, name)
+            other: difference(shown, answers, name)
             for other, answers in others.items()
         }
-        self.results['verdict'] = verdict(differences, name, len(shown))
+        orders = {order: differences[order] for order in ORDERS}
+        self.results['verdict'] = [
+            *verdict.on_order(orders, name, len(shown)), *verdict.on_others(
+                {PROBE: differences['linear']}, name, len(shown))
+        ]
         self.results['differences'] = {
             other: dict(metric=name, **found._asdict())
             for other, found in differences.items()
@@ -425,55 +429,13 @@ class Fitting:
         """The page, once."""
         page = self.out / 'report.html'
         if not page.is_file():
-            probe = self.results['models']['linear/as shown']
-            name = 'mean average precision' if self.data.several else 'top-1'
             write_report(
                 config,
                 checkpoint,
                 page,
                 labels=self.out / 'labels.txt',
-                compare={'linear probe': probe[name]['value']})
+                compare={
+                    PROBE: figures.read(self.out / 'linear/as shown.npz')
+                },
+                metric=self.metrics[0])
         self.console.print(f'Report: {page}', highlight=False)
-
-
-def verdict(differences: Mapping[str, Estimate], metric: str,
-            videos: int) -> List[str]:
-    """What differences between a model's answers and others mean.
-
-    Args:
-        differences: To its answers to ``shuffled`` and ``reversed`` frames,
-            and to those of the ``linear`` probe.
-        metric: What of them differs.
-        videos: How many were answered.
-
-    Returns:
-        Sentences.
-    """
-
-    def said(name: str) -> str:
-        return '{:+.3f} {} [{:+.3f}, {:+.3f}]'.format(differences[name].value,
-                                                      metric,
-                                                      *differences[name][1:])
-
-    if videos < ENOUGH:
-        return [
-            f'{videos} validation videos are too few to tell whether time '
-            f'matters or a linear probe is enough; {ENOUGH} are a beginning. '
-            f'Frames in their order are worth {said("shuffled")} to shuffled '
-            f'ones, adapters {said("linear")} to the linear probe.'
-        ]
-    time = [
-        f'{said(name)} to {name} ones' for name in ORDERS
-        if differences[name].low > 0
-    ]
-    return [
-        'Time matters: frames in their order are worth ' + ' and '.join(time) +
-        '.' if time else
-        'These videos do not show that time matters: frames in their order '
-        f'are worth {said("shuffled")} to shuffled ones and '
-        f'{said("reversed")} to reversed ones.',
-        f'Adapters are worth {said("linear")} to the linear probe.'
-        if differences['linear'].low > 0 else
-        'A linear probe is enough, as far as these videos tell: adapters are '
-        f'worth {said("linear")} to it. linear.py is its config.'
-    ]
