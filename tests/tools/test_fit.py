@@ -15,12 +15,14 @@ from helpers import ROOT, load_tool
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from pages import write_clip
 from rich.console import Console
 
 from mmdualpath.analysis.memory import bytes_of, peak_bytes
 from mmdualpath.analysis.scores import Answers, difference, value_of
-from mmdualpath.apis.fit import data, find_backbone, fit, recipe, runs, writing
+from mmdualpath.apis.fit import (data, figures, find_backbone, fit, recipe,
+                                 runs, writing)
 from mmdualpath.apis.fit.backbones import Backbone
 from mmdualpath.apis.fit.data import find_data
 from mmdualpath.apis.fit.figures import answers_of
@@ -386,6 +388,50 @@ def test_names_are_no_code(plain, tmp_path, capsys):
     assert cfg.classes == ['Größe 日本', "it's [bold]b[a] :smile:"]
 
 
+@pytest.mark.parametrize('augment', recipe.AUGMENTATIONS)
+def test_flipped_and_augmented(plain, tmp_path, augment):
+    """Without workers, and more frames than there are."""
+    fit(plain,
+        MINI,
+        tmp_path,
+        until='configs',
+        augment=augment,
+        flip=True,
+        frames=32,
+        num_workers=0,
+        batch_size=100)
+    cfg = Config.fromfile(tmp_path / 'dualpath.py')
+    steps = [step['type'] for step in cfg.train_pipeline]
+    assert steps.count('Flip') == 1
+    assert ('ClipAugment' in steps) == (augment == 'strong')
+    next(s for s in cfg.train_dataloader.dataset.pipeline
+         if s['type'] == 'Flip')['flip_ratio'] = 1.
+    loader = Runner.build_dataloader(cfg.train_dataloader)
+    batch, = loader
+    assert len(batch['inputs']) == 6
+    assert {x.shape for x in batch['inputs']} == {(1, 3, 32, 64, 64)}
+
+
+def test_a_step_in_bfloat16():
+    """Whose scores numpy reads, as in a training with --amp."""
+    code = '''if True:
+        from mmdualpath.apis.fit import find_backbone, recipe
+        from mmdualpath.compat import enable_cpu
+        from mmengine.registry import init_default_scope
+        init_default_scope('mmaction')
+        enable_cpu()
+        cfg = recipe.model_for(find_backbone({name!r}), 2, 16)
+        machine = recipe.Machine(1, 10**9)
+        print(recipe.seconds_of(cfg, 16, 64, machine, True) > 0)'''
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c',
+         code.format(name=MINI)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True)
+    assert done.stdout.strip() == 'True', done.stderr[-2000:]
+
+
 def test_commands_are_quoted(plain, tmp_path):
     console = Console(record=True, width=200)
     out = tmp_path / "John's out"
@@ -409,6 +455,7 @@ def test_commands_are_quoted(plain, tmp_path):
     (dict(epochs=0), 'epochs=0: it is at least 1'),
     (dict(batch_size=0), 'batch_size=0'),
     (dict(num_workers=-1), 'num_workers=-1: it is at least 0'),
+    (dict(seed=2**32), 'seed=4294967296: it is at most 4294967295'),
     (dict(hours=0.), 'hours=0.0: it is more than 0'),
     (dict(lr=float('nan')), 'lr=nan'),
     (dict(lr=float('inf')), 'lr=inf'),
@@ -585,11 +632,33 @@ def test_what_is_given_counts(monkeypatch):
         frames=48, batch_size=3, epochs=7, lr=.5, flip=True, with_cp=True)
     found = chosen(monkeypatch, 1., recipe.Machine(2, 8 * 10**9), given)
     assert {n: found[n] for n in given} == given
+    # A step has no more clips than there are.
+    all_ = chosen(monkeypatch, 1., recipe.Machine(2, 8 * 10**9),
+                  dict(batch_size=400))
+    more = chosen(monkeypatch, 1., recipe.Machine(2, 8 * 10**9),
+                  dict(batch_size=4000))
+    assert more['lr'] == all_['lr'] > 0
     with pytest.raises(ValueError, match='multiple'):
         chosen(monkeypatch, 1., recipe.Machine(2, 8 * 10**9), dict(frames=20))
 
 
 # ---- figures ----
+
+
+@pytest.mark.parametrize('change', [
+    lambda data: b'', lambda data: b'nothing', lambda data: data[:-9],
+    lambda data: data[:9], lambda data: data.replace(b'truth', b'Truth')
+])
+def test_files_of_answers(tmp_path, change):
+    file = tmp_path / 'as shown.npz'
+    some = Answers(np.eye(3), np.eye(3) > 0)
+    figures.save(file, some)
+    same = figures.read(file)
+    np.testing.assert_array_equal(same.scores, some.scores)
+    assert same.truth.dtype == bool and not same.several
+    file.write_bytes(change(file.read_bytes()))
+    with pytest.raises(ValueError, match='as shown.npz holds no answers'):
+        figures.read(file)
 
 
 def test_answers_and_differences():

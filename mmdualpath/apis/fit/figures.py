@@ -1,6 +1,7 @@
 """What a model answers: which figures of it count, and its file."""
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -41,7 +42,16 @@ def save(path: Path, answers: Answers) -> None:
 
 
 def read(path: Path) -> Answers:
-    """Answers from a file."""
-    with np.load(path) as arrays:
-        return Answers(arrays['scores'], arrays['truth'],
-                       bool(arrays['several']))
+    """Answers from a file.
+
+    Raises:
+        ValueError: If it holds none.
+    """
+    try:
+        with np.load(path) as arrays:
+            return Answers(arrays['scores'], arrays['truth'],
+                           bool(arrays['several']))
+    except (AttributeError, BadZipFile, EOFError, KeyError, OSError,
+            ValueError) as error:
+        raise ValueError(f'{path} holds no answers ({error}): remove it, and '
+                         'the model answers again.') from None

@@ -17,6 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from ...analysis.memory import peak_bytes, without_values
 from ...analysis.structure import build_structure, without_weights
 from ...datasets.checking import Look
+from ...engine.hooks.float32_scores import in_float32
 from ...models.sites import locate
 from ...options import nearest
 from .backbones import Backbone
@@ -36,6 +37,7 @@ LEAST = dict(
     seed=0,
     weight_decay=0)
 ABOVE = dict(lr=0, hours=0)
+MOST = dict(seed=2**32 - 1)
 OTHERS = ('augment', 'flip', 'amp', 'with_cp')
 
 
@@ -142,6 +144,8 @@ def refuse(given: Dict[str, Any]) -> None:
         if value is None or name in OTHERS:
             continue
         enough = value >= LEAST[name] if name in LEAST else value > ABOVE[name]
+        if value > MOST.get(name, math.inf):
+            raise ValueError(f'{name}={value}: it is at most {MOST[name]}.')
         if not enough or not math.isfinite(value):
             least = f'at least {LEAST[name]}' if name in LEAST else \
                 f'more than {ABOVE[name]}'
@@ -227,7 +231,7 @@ def choose(given: Dict[str, Any], facts: Facts, backbone: Backbone,
                           min(8, facts.train // 2) // batch),
         f'steps of {batch} clips are added up to about 8, where there are as '
         'many')
-    step = batch * accumulate
+    step = min(batch * accumulate, facts.train)
     choice(
         'num_workers', max(1, min(8, machine.cores // 2, batch)),
         f'{machine.cores} cores; each worker has about 0.3 GB and reads '
@@ -310,6 +314,7 @@ def seconds_of(cfg: Config, frames: int, size: int, machine: Machine,
     if amp:
         wrapper.update(type='AmpOptimWrapper', dtype='bfloat16')
     optim_wrapper = build_optim_wrapper(model, wrapper)
+    model.cls_head.register_forward_hook(in_float32)  # as in a training
     label = torch.zeros(cfg.model.cls_head.num_classes) \
         if cfg.model.cls_head.get('multi_class') else 0
     taken: List[float] = []

@@ -33,7 +33,7 @@ def crops(chosen: Choices) -> Any:
     """The steps that augment."""
     kind, size = chosen['augment'].value, chosen['size'].value
     if kind == 'none':
-        return Code('val_steps')
+        return Code('[*val_steps, *flip]')
     steps = [
         dict(type='Resize', scale=(-1, round(size * 8 / 7))),
         dict(
@@ -42,7 +42,8 @@ def crops(chosen: Choices) -> Any:
         dict(
             type='Resize',
             scale=(Code('size'), Code('size')),
-            keep_ratio=False)
+            keep_ratio=False),
+        Code('*flip')  # in front of what leaves frames as planes
     ]
     if kind == 'strong':
         steps.append(
@@ -86,6 +87,7 @@ def data_config(chosen: Choices, source: str, classes: Sequence[str],
         dict(
             batch_size=Code('batch_size'),
             num_workers=Code('num_workers'),
+            persistent_workers=Code('num_workers > 0'),
             dataset=dict(
                 ann_file=Code(f"f'{{here}}/{list_}.txt'"),
                 data_prefix=dict(video=Code('root')),
@@ -102,14 +104,14 @@ classes = {list(classes)!r}
 num_classes = {len(classes)}
 {assigned(chosen, 'frames', 'size', 'batch_size', 'num_workers')}
 val_steps = {code(CENTER)}
-{commented(chosen['augment'])}
-augment = {code(crops(chosen))}
 {commented(chosen['flip'])}
 flip = {code(flip)}
+{commented(chosen['augment'])}
+augment = {code(crops(chosen))}
 
 sample = dict(type='UniformSample', clip_len=frames)
 train_pipeline = [_base_.open_video, sample, _base_.decode_video, *augment,
-    *flip, *_base_.pack_clip]
+    *_base_.pack_clip]
 val_pipeline = [_base_.open_video, dict(sample, test_mode=True),
     _base_.decode_video, *val_steps, *_base_.pack_clip]
 
