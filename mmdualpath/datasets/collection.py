@@ -147,7 +147,9 @@ def class_folders(source: Path) -> List[Tuple[Path, str]]:
 def _in_folders(source: Path) -> Iterator[Video]:
     for folder, split in class_folders(source):
         for path in sorted(folder.rglob('*')):
-            if path.is_file() and not path.name.startswith('.'):
+            # A link to nothing is a video that cannot be read.
+            is_file = path.is_file() or not path.exists()
+            if is_file and not path.name.startswith('.'):
                 yield Video(str(path), (folder.name, ), split=split)
 
 
@@ -246,14 +248,27 @@ def _text(path: Path) -> str:
         raise ValueError(f'{path} is no text in UTF-8 ({error}).') from None
 
 
+def _is_line(path: str) -> bool:
+    """Whether a line of text in UTF-8 can be a path."""
+    try:
+        return path.encode().splitlines() == [path.encode()]
+    except UnicodeEncodeError:
+        return False
+
+
 def merged(videos: Sequence[Video]) -> List[Video]:
     """Each file once, whatever its paths, with all its labels.
 
     Raises:
-        ValueError: If one stands on both sides of a split.
+        ValueError: If one stands on both sides of a split, or has a name that
+            no list can hold.
     """
     found: Dict[str, Video] = {}
     for video in videos:
+        if not _is_line(video.path):
+            raise ValueError(f'{video.path!r}: names of videos and their '
+                             'folders are UTF-8 without line ends; rename '
+                             'it.')
         file = os.path.realpath(video.path)
         known = found.setdefault(file, video)
         if known.split != video.split:

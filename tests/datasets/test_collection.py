@@ -1,4 +1,6 @@
 """Folders, tables and annotation files are one list of videos."""
+import os
+
 import pytest
 
 from mmdualpath.datasets.collection import (Video, classes_of, is_video_name,
@@ -117,6 +119,23 @@ def test_one_file_by_several_paths(tmp_path):
     (tmp_path / 'a.csv').write_text('x.mp4,run\nd/../x.mp4,run\ny.mp4,wave\n')
     found, = read_collection(tmp_path / 'a.csv')
     assert found == Video(path, ('run', 'wave'))
+
+
+@pytest.mark.parametrize('name',
+                         [b'a\nb.mp4', b'a\rb.mp4', b'\xff.mp4', b'a\n.mp4'])
+def test_names_that_no_list_holds(tmp_path, name):
+    touch(tmp_path / 'a/1.mp4')
+    touch(tmp_path / 'a' / os.fsdecode(name))
+    with pytest.raises(ValueError, match='rename it') as raised:
+        read_collection(tmp_path)
+    str(raised.value).encode()  # it can be printed
+
+
+def test_links_to_nothing(tmp_path):
+    path = tmp_path / 'a/gone.mp4'
+    path.parent.mkdir()
+    path.symlink_to('/nowhere/gone.mp4')
+    assert [v.path for v in read_collection(tmp_path)] == [str(path)]
 
 
 def test_names_of_classes(tmp_path):

@@ -28,6 +28,7 @@ from mmdualpath.apis.fit.data import find_data
 from mmdualpath.apis.fit.figures import answers_of
 from mmdualpath.apis.fit.fitting import Fitting
 from mmdualpath.datasets.bad_videos import BadVideoReport
+from mmdualpath.datasets.collection import Video
 
 MINI = 'mmdualpath://vit-mini_digits.pth'
 digits = load_tool('data/render_digits.py')
@@ -430,6 +431,16 @@ def test_a_step_in_bfloat16():
         capture_output=True,
         text=True)
     assert done.stdout.strip() == 'True', done.stderr[-2000:]
+
+
+@pytest.mark.parametrize('name', [' aw.mp4', 'aw.mp4 ', '\taw.mp4'])
+def test_blanks_that_no_list_keeps(name):
+    video = Video(f'/videos/{name}', ('a', ))
+    with pytest.raises(ValueError, match='begins or ends with a blank'):
+        writing.list_of([video], Path('/videos'), dict(a=0), ' ')
+    inside = Video(f'/videos/x{name}x', ('a', ))
+    assert writing.list_of([inside], Path('/videos'), dict(a=0),
+                           ' ') == f'x{name}x 0\n'
 
 
 def test_commands_are_quoted(plain, tmp_path):

@@ -53,11 +53,21 @@ def crops(chosen: Choices) -> Any:
 
 def list_of(videos: Sequence[Video], root: Path, numbers: Mapping[str, int],
             delimiter: str) -> str:
-    """An annotation file of MMAction2, paths as they are below ``root``."""
-    return ''.join(
-        delimiter.join((str(Path(v.path).absolute().relative_to(root)),
-                        *(str(numbers[n]) for n in v.labels))) + '\n'
-        for v in videos)
+    """An annotation file of MMAction2, paths as they are below ``root``.
+
+    Raises:
+        ValueError: If a path begins or ends with a blank, which a line of it
+            does not keep.
+    """
+    lines = []
+    for video in videos:
+        path = str(Path(video.path).absolute().relative_to(root))
+        if path != path.strip():
+            raise ValueError(f'{path!r} in {root} begins or ends with a '
+                             'blank, which no list keeps: rename it.')
+        lines.append(
+            delimiter.join((path, *(str(numbers[n]) for n in video.labels))))
+    return ''.join(f'{line}\n' for line in lines)
 
 
 def data_config(chosen: Choices, source: str, classes: Sequence[str],
