@@ -11,9 +11,8 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import nn
 
-from ..datasets.collection import read_names
 from ..datasets.reader import Frames
-from ..sliding import sliding_windows
+from ..sliding import in_frames, sliding_windows
 from .streaming import StreamingRecognizer
 from .videos import (Predictor, VideoResult, find_videos, for_each, frames_in,
                      prediction_at)
@@ -72,7 +71,7 @@ class VideoInferencer(Predictor, ActionRecogInferencer):
             str(model) if isinstance(model, Path) else model, weights, device)
         self.labels = None
         if labels is not None:
-            self.labels = read_names(Path(labels))
+            self.labels = Path(labels).read_text().strip().split('\n')
             classes = self.model.cls_head.num_classes
             if len(self.labels) != classes:
                 raise ValueError(f'{labels} names {len(self.labels)} classes, '
@@ -128,13 +127,13 @@ class VideoInferencer(Predictor, ActionRecogInferencer):
         return over_windows(videos, self.pipeline, cut, self._score,
                             batch_size, num_workers)
 
-    def stream_of(self, hop: int, window: int,
-                  fps: float) -> StreamingRecognizer:
-        """As :meth:`Predictor.stream_of`."""
+    def streaming(self, fps: float, window: float,
+                  stride: float) -> StreamingRecognizer:
+        """As :meth:`Predictor.streaming`."""
         self.check_trained()
         return StreamingRecognizer(
             self.model,
-            hop=hop,
-            window=window,
+            hop=in_frames(stride, fps),
+            window=in_frames(window, fps),
             fps=fps,
             pipeline=self.pipeline)
