@@ -16,6 +16,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
 from mmdualpath.apis.programs import program
+from mmdualpath.datasets.collection import read_names
 from mmdualpath.visualization.pictures import side_by_side, to_images
 
 matplotlib.use('Agg')
@@ -41,7 +42,7 @@ def main() -> None:
     init_default_scope('mmaction')
     dataset = DATASETS.build(cfg[f'{args.split}_dataloader'].dataset)
     preprocessor = MODELS.build(cfg.model.data_preprocessor)
-    names = args.labels.read_text().split('\n') if args.labels else None
+    names = read_names(args.labels) if args.labels else None
 
     count = min(args.samples, len(dataset))
     rows = []

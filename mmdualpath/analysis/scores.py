@@ -16,6 +16,12 @@ NORMAL = NormalDist()
 Z = NORMAL.inv_cdf(0.975)
 # Resamples for what is as fast as a matrix product, and for what is not.
 RESAMPLES, FEW_RESAMPLES = 1000, 200
+# What a figure is called, and the method of ``Answers`` that has it.
+METRICS = {
+    'top-1': 'accuracy',
+    'macro-F1': 'macro_f1',
+    'mean average precision': 'mean_average_precision'
+}
 # Of ``weights`` (resamples, videos): (resamples,).
 Statistic = Callable[[np.ndarray], np.ndarray]
 
@@ -264,3 +270,25 @@ def calibration(answers: Answers,
     error = sum(b.count * abs(b.accuracy.value - b.confidence) for b in bins)
     return (bins, error / len(confidence),
             float(confidence.mean() - right.mean()))
+
+
+def value_of(answers: Answers, name: str) -> float:
+    """A figure by its name in ``METRICS``."""
+    once = np.ones((1, len(answers)), int)
+    return float(getattr(answers, METRICS[name])(once)[0])
+
+
+def estimate(answers: Answers, name: str) -> Estimate:
+    """A figure with its interval."""
+    if METRICS[name] == answers.main[1].__name__:
+        return answers.main_estimate()
+    return bootstrap(getattr(answers, METRICS[name]), len(answers))
+
+
+def difference(first: Answers, second: Answers, name: str) -> Estimate:
+    """How much better one model answers the same videos, with interval."""
+    mine, other = (getattr(a, METRICS[name]) for a in (first, second))
+    return bootstrap(
+        lambda weights: mine(weights) - other(weights),
+        len(first),
+        resamples=FEW_RESAMPLES if first.several else RESAMPLES)

@@ -105,22 +105,7 @@ class VideoInferencer(Predictor, ActionRecogInferencer):
                segments: Iterable[Tuple[int, int]],
                fps: float = 30.,
                batch_size: int = 4) -> Iterator[torch.Tensor]:
-        """Scores of segments of a video.
-
-        Args:
-            reader (Any): An open video, see
-                :func:`~mmdualpath.datasets.decoding.open_video`, or a
-                :class:`FrameBuffer`.
-            segments: First frame and the one after the last of each.
-            fps: Frames per second.
-            batch_size: Segments that go through the model at once.
-
-        Yields:
-            ``(classes,)`` of each segment, summing to one.
-
-        Raises:
-            ValueError: If the model was given no checkpoint.
-        """
+        """As :meth:`Predictor.scores`."""
         self.check_trained()
         inputs = (dict(segment(start, stop, fps), video_reader=reader)
                   for start, stop in segments)
@@ -136,22 +121,7 @@ class VideoInferencer(Predictor, ActionRecogInferencer):
                     stride: Optional[float] = None,
                     batch_size: int = 4,
                     num_workers: int = 0) -> Iterator[VideoResult]:
-        """Scores of many videos, whose windows fill batches together.
-
-        Args:
-            videos: Paths or URLs.
-            window: As of :meth:`predict`.
-            stride: As of :meth:`predict`.
-            batch_size: Windows that go through the model at once.
-            num_workers: Processes that decode ahead.
-
-        Yields:
-            As :func:`over_windows`, with the scores ``(classes,)`` of each
-            window.
-
-        Raises:
-            ValueError: If the model was given no checkpoint.
-        """
+        """As :meth:`Predictor.predict_all`, by :func:`over_windows`."""
         self.check_trained()
         cut = partial(sliding_windows, window=window, stride=stride)
         return over_windows(videos, self.pipeline, cut, self._score,
@@ -159,17 +129,7 @@ class VideoInferencer(Predictor, ActionRecogInferencer):
 
     def streaming(self, fps: float, window: float,
                   stride: float) -> StreamingRecognizer:
-        """What predicts the windows of a stream that a file of it has.
-
-        Args:
-            fps: Frames per second.
-            window: Seconds of a window.
-            stride: Seconds from one window to the next.
-
-        Raises:
-            ValueError: If the model was given no checkpoint, or window or
-                stride is not positive.
-        """
+        """As :meth:`Predictor.streaming`."""
         self.check_trained()
         return StreamingRecognizer(
             self.model,

@@ -22,13 +22,15 @@ from rich.progress import Progress, track
 from torch.utils.data import Dataset, Subset
 
 from ..analysis.pipelines import DECODE
-from ..analysis.scores import Answers
+from ..analysis.scores import METRICS, Answers
 from ..datasets.bad_videos import BadVideoReport
+from ..datasets.collection import read_names
 from ..datasets.decoding import open_video
 from ..datasets.transforms.reorder import ORDERS
 from ..fileio import whole_file
 from ..version import __version__
-from ..visualization.page import Mistake, Page, render, thumbnail, what_is_read
+from ..visualization.page import (Compared, Mistake, Page, render, thumbnail,
+                                  what_is_read)
 
 TOOLS = Path('tools')
 INSTALLED_TOOLS = Path(__file__).parents[1] / '.mim' / 'tools'
@@ -277,9 +279,10 @@ def write_report(config: Union[str, Path, Config],
                  out: Union[str, Path],
                  labels: Union[str, Path, Sequence[str], None] = None,
                  device: str = 'auto',
-                 compare: Optional[Mapping[str, float]] = None,
+                 compare: Optional[Compared] = None,
                  errors: int = 12,
-                 time_videos: int = 1000) -> Path:
+                 time_videos: int = 1000,
+                 metric: str = '') -> Path:
     """Test a model and write what came out as one page of HTML.
 
     The page needs nothing besides itself. The model is tested three times by
@@ -293,11 +296,13 @@ def write_report(config: Union[str, Path, Config],
         out: The page.
         labels: Names of the classes, or a file with one per line.
         device: Such as ``cpu``; ``auto`` is a GPU if there is one.
-        compare: Figures of others from 0 to 1, by name, to stand beside the
-            model's: top-1 accuracies, or mean average precisions where a
-            video may have several labels.
+        compare: Others, by name, to stand beside the model: figures from 0
+            to 1, or answers to all test videos in their order.
         errors: Mistakes that are shown at most.
         time_videos: Videos that are read in another order at most.
+        metric: What of them is compared, one of
+            ``mmdualpath.analysis.scores.METRICS``; by default top-1, or mean
+            average precision where a video may have several labels.
 
     Returns:
         Where the page is.
@@ -316,9 +321,11 @@ def write_report(config: Union[str, Path, Config],
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f'device={device!r}: {error}') from None
     for name, value in (compare or {}).items():
-        if not 0 <= value <= 1:
+        if not isinstance(value, Answers) and not 0 <= value <= 1:
             raise ValueError(f'compare: {name}={value} is no figure from 0 '
                              'to 1.')
+    if metric not in ('', *METRICS):
+        raise ValueError(f'metric={metric!r} is none of {", ".join(METRICS)}.')
     for name, number in dict(errors=errors, time_videos=time_videos).items():
         if number < 0:
             raise ValueError(f'{name}={number} is less than 0.')
@@ -335,6 +342,7 @@ def write_report(config: Union[str, Path, Config],
             if len(names) != classes:
                 raise ValueError(f'{len(names)} labels were given, but the '
                                  f'model has {classes} classes.')
+            others = _same_videos(compare or {}, tester, tested)
             orders = _orders(tester, tested, time_videos)
         mistakes = _mistakes(tester, tested, names, errors)
 
@@ -347,7 +355,8 @@ def write_report(config: Union[str, Path, Config],
         answers=tested.answers,
         unreadable=tested.unreadable,
         orders=orders,
-        compare=dict(compare or {}),
+        compare=others,
+        metric=metric,
         mistakes=mistakes,
         commands=_commands(
             _config_file(cfg, out), checkpoint, out, labels,
@@ -361,10 +370,27 @@ def write_report(config: Union[str, Path, Config],
 def _names(
         labels: Union[str, Path, Sequence[str], None]) -> Optional[List[str]]:
     if isinstance(labels, (str, Path)):
-        if not Path(labels).is_file():
-            raise ValueError(f'labels={str(labels)!r} is no file.')
-        return Path(labels).read_text(encoding='utf-8').strip().split('\n')
+        return read_names(Path(labels))
     return None if labels is None else [str(name) for name in labels]
+
+
+def _same_videos(compare: Compared, tester: Tester,
+                 tested: Tested) -> Compared:
+    """What is compared, answers being of the videos that could be read.
+
+    Raises:
+        ValueError: If they are of other videos.
+    """
+    others = dict(compare)
+    for name, value in compare.items():
+        if not isinstance(value, Answers):
+            continue
+        if len(value) == len(tester.dataset):
+            others[name] = value.subset(tested.numbers)
+        if not np.array_equal(others[name].truth, tested.answers.truth):
+            raise ValueError(f'compare: {name} does not answer the '
+                             f'{len(tester.dataset)} test videos.')
+    return others
 
 
 def _orders(tester: Tester, tested: Tested, most: int) -> Dict[str, Answers]:

@@ -68,6 +68,30 @@ class Predictor(ABC):
     labels: Optional[Sequence[str]] = None
 
     @abstractmethod
+    def scores(self,
+               reader: Any,
+               segments: Iterable[Tuple[int, int]],
+               fps: float = 30.,
+               batch_size: int = 4) -> Iterator[Any]:
+        """Scores of segments of a video.
+
+        Args:
+            reader (Any): An open video, see
+                :func:`~mmdualpath.datasets.decoding.open_video`, or another
+                source of frames such as a
+                :class:`~mmdualpath.apis.inference.FrameBuffer`.
+            segments: First frame and the one after the last of each.
+            fps: Frames per second.
+            batch_size: Segments that go through the model at once.
+
+        Yields:
+            ``(classes,)`` of each segment, summing to one.
+
+        Raises:
+            ValueError: If the model cannot predict, since it is not trained.
+        """
+
+    @abstractmethod
     def predict_all(self,
                     videos: Sequence[str],
                     window: Optional[float] = None,
@@ -87,6 +111,9 @@ class Predictor(ABC):
             Each video once it is finished, not always in order, with the
             scores ``(classes,)`` of each window. A download is there until
             the last one.
+
+        Raises:
+            ValueError: As :meth:`scores`.
         """
 
     @abstractmethod
@@ -100,7 +127,8 @@ class Predictor(ABC):
             stride: Seconds from one window to the next.
 
         Raises:
-            ValueError: If window or stride is not positive.
+            ValueError: As :meth:`scores`, or if window or stride is not
+                positive.
         """
 
     def name(self, index: int) -> str:

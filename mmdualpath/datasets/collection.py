@@ -4,6 +4,7 @@ Folders of classes, tables with a header or without, and MMAction2's annotation
 files become one list of videos with the names of their classes.
 """
 import csv
+import os
 import re
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -63,7 +64,8 @@ def read_collection(source: Path,
         names: Names of the classes that a list calls by number.
 
     Raises:
-        ValueError: If there is nothing of this, or a line cannot be read.
+        ValueError: If there is nothing of this, a line cannot be read, or a
+            video is on both sides of a split.
     """
     source = Path(source)
     if source.is_dir():
@@ -78,7 +80,21 @@ def read_collection(source: Path,
             v._replace(labels=tuple(_named(n, names) for n in v.labels))
             for v in videos
         ]
-    return _merged(videos)
+    return merged(videos)
+
+
+def read_names(path: Path) -> List[str]:
+    """Names of classes, one a line, the first of class 0.
+
+    Raises:
+        ValueError: If it is no file of text in UTF-8, or a line has none.
+    """
+    lines = _text(Path(path)).rstrip().split('\n')
+    names = [line.strip() for line in lines]
+    if not all(names):
+        raise ValueError(f'{path} has no name of a class in line '
+                         f'{names.index("") + 1}.')
+    return names
 
 
 def classes_of(videos: Sequence[Video]) -> List[str]:
@@ -93,17 +109,30 @@ def is_video_name(path: str) -> bool:
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
-def _in_folders(source: Path) -> Iterator[Video]:
+def class_folders(source: Path) -> List[Tuple[Path, str]]:
+    """Folders of classes, each with the side of a split that it is on.
+
+    Args:
+        source: What holds them, perhaps below ``train`` and ``val``.
+
+    Raises:
+        ValueError: If there are none, videos lie beside them, or others lie
+            beside ``train`` and ``val``.
+    """
     folders = _folders(source)
     if not folders:
         raise ValueError(f'{source} holds no folders: each class needs one, '
                          'such as my_videos/jumping/take1.mp4.')
     splits = {f: SPLITS.get(f.name.lower(), '') for f in folders}
-    if all(splits.values()) and set(splits.values()) == {'train', 'val'}:
-        for folder, split in splits.items():
-            for video in _in_folders(folder):
-                yield video._replace(split=split)
-        return
+    if {'train', 'val'} <= set(splits.values()):
+        others = [f.name for f, split in splits.items() if not split]
+        if others:
+            raise ValueError(
+                f'{source} holds folders for training and validation, and '
+                f'{", ".join(others)} beside them: move away what is no part '
+                'of the split, or rename what is a class.')
+        return [(f, split) for folder, split in splits.items()
+                for f, _ in class_folders(folder)]
     loose = [
         p.name for p in source.iterdir()
         if p.is_file() and is_video_name(p.name)
@@ -112,10 +141,16 @@ def _in_folders(source: Path) -> Iterator[Video]:
         raise ValueError(f'{source} holds videos beside the folders of its '
                          f'classes, such as {min(loose)}: move each into '
                          'the folder of its class.')
-    for folder in folders:
+    return [(folder, '') for folder in folders]
+
+
+def _in_folders(source: Path) -> Iterator[Video]:
+    for folder, split in class_folders(source):
         for path in sorted(folder.rglob('*')):
-            if path.is_file() and not path.name.startswith('.'):
-                yield Video(str(path), (folder.name, ))
+            # A link to nothing is a video that cannot be read.
+            is_file = path.is_file() or not path.exists()
+            if is_file and not path.name.startswith('.'):
+                yield Video(str(path), (folder.name, ), split=split)
 
 
 def _folders(source: Path) -> List[Path]:
@@ -124,13 +159,12 @@ def _folders(source: Path) -> List[Path]:
 
 
 def _in_list(source: Path, root: Optional[Path]) -> List[Video]:
-    try:
-        text = source.read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{source} is no text in UTF-8 ({error}).') from None
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
+    numbered = [(number, line)
+                for number, line in enumerate(_text(source).split('\n'), 1)
+                if line.strip()]
+    if not numbered:
         raise ValueError(f'{source} lists no videos.')
+    lines = [line for _, line in numbered]
     found = re.search('\t', lines[0]) or re.search('[;,]', lines[0])
     delimiter = found[0] if found else None
     rows = list(csv.reader(lines, delimiter=delimiter)) if delimiter \
@@ -138,7 +172,7 @@ def _in_list(source: Path, root: Optional[Path]) -> List[Video]:
     columns = _header(rows[0])
     first = 1 if columns else 0
     videos = []
-    for number, row in enumerate(rows[first:], first + 1):
+    for (number, line), row in list(zip(numbered, rows))[first:]:
         cells = [cell.strip() for cell in row]
         if columns:
             cell = {
@@ -153,7 +187,7 @@ def _in_list(source: Path, root: Optional[Path]) -> List[Video]:
         if not path or not labels:
             raise ValueError(
                 f'{source}, line {number}: no {"label" if path else "path"} '
-                f'in {lines[number - 1][:200]!r}.')
+                f'in {line[:200]!r}.')
         if split and split.lower() not in SPLITS:
             raise ValueError(f'{source}, line {number}: split {split!r} is '
                              f'none of {", ".join(SPLITS)}.')
@@ -200,18 +234,46 @@ def _named(label: str, names: Sequence[str]) -> str:
     return label
 
 
-def _merged(videos: Sequence[Video]) -> List[Video]:
-    """Each video once, with all its labels.
+def _text(path: Path) -> str:
+    """Of a file.
 
     Raises:
-        ValueError: If one stands on both sides of a split.
+        ValueError: If it is no file of text in UTF-8.
     """
-    merged: Dict[str, Video] = {}
+    if not path.is_file():
+        raise ValueError(f'{path} is no file.')
+    try:
+        return path.read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is no text in UTF-8 ({error}).') from None
+
+
+def _is_line(path: str) -> bool:
+    """Whether a line of text in UTF-8 can be a path."""
+    try:
+        return path.encode().splitlines() == [path.encode()]
+    except UnicodeEncodeError:
+        return False
+
+
+def merged(videos: Sequence[Video]) -> List[Video]:
+    """Each file once, whatever its paths, with all its labels.
+
+    Raises:
+        ValueError: If one stands on both sides of a split, or has a name that
+            no list can hold.
+    """
+    found: Dict[str, Video] = {}
     for video in videos:
-        known = merged.setdefault(video.path, video)
+        if not _is_line(video.path):
+            raise ValueError(f'{video.path!r}: names of videos and their '
+                             'folders are UTF-8 without line ends; rename '
+                             'it.')
+        file = os.path.realpath(video.path)
+        known = found.setdefault(file, video)
         if known.split != video.split:
             raise ValueError(f'{video.path} is listed for training and for '
                              'validation.')
         labels = dict.fromkeys((*known.labels, *video.labels))
-        merged[video.path] = known._replace(labels=tuple(labels))
-    return list(merged.values())
+        found[file] = known._replace(labels=tuple(labels))
+    return list(found.values())

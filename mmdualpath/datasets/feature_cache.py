@@ -9,12 +9,13 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 import shutil
 from contextlib import ExitStack, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import (Any, Dict, Iterator, List, Mapping, Optional, Sequence,
-                    Tuple)
+from typing import (Any, Callable, Dict, Iterator, List, Mapping, Optional,
+                    Sequence, Tuple)
 
 import numpy as np
 import torch
@@ -68,6 +69,36 @@ def key_of(backbone: Mapping, weights: str, preprocessor: Mapping,
     }
 
 
+def _is_size(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list) and value != [] and all(
+        map(_is_size, value))
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(
+        value.get('label'), list) and value['label'] != [] and all(
+            type(number) in (int, float)
+            for number in value['label']) and isinstance(
+                value.get('readable', True), bool)
+
+
+# What an index has, and whether an entry is such.
+INDEX_HAS: Dict[str, Callable[[Any], bool]] = dict(
+    key=lambda key: isinstance(key, dict) and all(
+        isinstance(v, str) for v in key.values()),
+    videos=_is_size,
+    views=_is_size,
+    per_shard=_is_size,
+    shape=_is_shape,
+    image=lambda shape: _is_shape(shape) and len(shape) in (3, 4),
+    dtype=lambda name: isinstance(name, str) and name in STORED)
+INDEX = tuple(INDEX_HAS)
+
+
 class FeatureCache:
     """The features of one split.
 
@@ -91,31 +122,47 @@ class FeatureCache:
         if not path.is_file():
             raise ValueError(f'{self.folder} holds no features: write them '
                              'with tools/cache_features.py.')
-        there = _read_json(path)
-        try:
-            self.key = dict(there['key'])
-            self.videos, self.views, self.per_shard = (
-                int(there[n]) for n in ('videos', 'views', 'per_shard'))
-            self.shape, self.image = (
-                tuple(map(int, there[n])) for n in ('shape', 'image'))
-            self.dtype = there['dtype']
-            self.stored = np.dtype(STORED[self.dtype])
-            if min(self.videos, self.views, self.per_shard, *self.shape,
-                   *self.image) < 1:
-                raise ValueError('a size is none')
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f'{path} is no index of features '
-                             f'({error!r}).') from None
+        there = self._index(path)
+        self.key: Dict[str, str] = there['key']
+        self.videos, self.views, self.per_shard = (
+            there[n] for n in ('videos', 'views', 'per_shard'))
+        self.shape, self.image = (tuple(there[n]) for n in ('shape', 'image'))
+        self.dtype = there['dtype']
+        self.stored = np.dtype(STORED[self.dtype])
         if index is not None:
             self.refuse_others(index['key'])
             other = [
-                f'{n}={there[n]}, now {index[n]}'
-                for n in ('videos', 'views', 'shape', 'dtype', 'per_shard')
+                f'{n}={there[n]}, now {index[n]}' for n in INDEX[1:]
                 if there[n] != index[n]
             ]
             if other:
                 raise ValueError(f'{self.folder} was written with '
                                  f'{"; ".join(other)}: give another --out.')
+
+    def _index(self, path: Path) -> Dict[str, Any]:
+        """The index, each entry of it as it is to be.
+
+        Raises:
+            ValueError: If it is not, with the command that writes it anew.
+        """
+        try:
+            index = _read_json(path)
+            missing = [n for n in INDEX if n not in index]
+            if missing:
+                raise ValueError(f'{path} has no {", ".join(missing)}: '
+                                 'another version wrote it.')
+            wrong = [n for n in INDEX if not INDEX_HAS[n](index[n])]
+            if wrong:
+                raise ValueError(f'{path} is no index of features: '
+                                 f'{wrong[0]}={index[wrong[0]]!r}.')
+        except ValueError as error:
+            command = shlex.join([
+                'python', 'tools/cache_features.py', 'CONFIG', '--out',
+                str(self.folder.parent), '--splits', self.folder.name
+            ])
+            raise ValueError(f'{error} Remove {self.folder} and write it '
+                             f'anew: {command}') from None
+        return index
 
     def refuse_others(self, key: Mapping[str, str]) -> None:
         """Compare what the features are of.
@@ -247,10 +294,11 @@ class FeatureCache:
                 f'{path} is not {(count, *self.shape)} of {self.dtype}, as '
                 'the index says.')
         if not isinstance(labels, list) or len(labels) != count or not all(
-                isinstance(v, dict) and isinstance(v.get('label'), list)
-                for v in labels):
+                map(_is_label, labels)) or len(
+                    {len(v['label'])
+                     for v in labels}) > 1:
             raise ValueError(f'{self._path(shard)} does not hold {count} '
-                             'labels.')
+                             'labels: remove it and write it again.')
         return array, labels
 
     def refuse_no_space(self, shards: Sequence[int]) -> None:

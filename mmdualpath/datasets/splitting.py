@@ -60,9 +60,13 @@ def group_videos(videos: Sequence[Video],
         if not any(found):
             raise ValueError(f'group={rule!r} fits none of the names, such '
                              f'as {Path(videos[0].path).name}.')
-        groups = [(m[1] if pattern.groups else m[0]) if m else v.path
-                  for m, v in zip(found, videos)]
-        return groups, f'by the names of the files, {rule}'
+        # A group that takes no part in a match tells nothing.
+        told = [m and (m[1] if pattern.groups else m[0]) or '' for m in found]
+        alone = [v.path for v, name in zip(videos, told) if not name]
+        said = f'; {len(alone)} that it says nothing of stand each by ' \
+            f'itself, such as {Path(alone[0]).name}' if alone else ''
+        return [name or v.path for v, name in zip(videos, told)], \
+            f'by the names of the files, {rule}{said}'
     if any(video.group for video in videos):
         return [v.group or v.path for v in videos], 'as the list says'
     groups = [recording_of(video.path) for video in videos]
@@ -101,9 +105,12 @@ def split_videos(labels: Sequence[Sequence[int]],
         Numbers of the videos to train on, and of those to validate.
 
     Raises:
-        ValueError: If there is one group only, or some class cannot be
-            trained on.
+        ValueError: If the share is none, there is one group only, or some
+            class cannot be trained on.
     """
+    if not 0 < share <= 0.5:
+        raise ValueError(f'A share of {share:g} to validate: it is more than '
+                         '0 and at most 0.5.')
     if len(set(groups)) < 2:
         raise ValueError(
             f'All {len(groups)} videos are of one recording, {groups[0]!r}: '

@@ -61,17 +61,7 @@ class ExportedModel(ExportedGraph, Predictor):
                segments: Iterable[Tuple[int, int]],
                fps: float = 30.,
                batch_size: int = 4) -> Iterator[np.ndarray]:
-        """Scores of segments of a video, as ``VideoInferencer`` gives them.
-
-        Args:
-            reader: An open video.
-            segments: First frame and the one after the last of each.
-            fps: Frames per second.
-            batch_size: Segments that go through the model at once.
-
-        Yields:
-            ``(classes,)`` of each segment, summing to one.
-        """
+        """As :meth:`Predictor.scores`."""
         segments = list(segments)
         for at in range(0, len(segments), batch_size):
             clips = [
@@ -88,18 +78,7 @@ class ExportedModel(ExportedGraph, Predictor):
                     stride: Optional[float] = None,
                     batch_size: int = 4,
                     num_workers: int = 0) -> Iterator[VideoResult]:
-        """Scores of many videos, one after the other.
-
-        Args:
-            videos: Paths or URLs.
-            window: As of :meth:`predict`.
-            stride: As of :meth:`predict`.
-            batch_size: Windows that go through the model at once.
-            num_workers: There are none: a video is read by this process.
-
-        Yields:
-            Each video, with the scores ``(classes,)`` of each window.
-        """
+        """As :meth:`Predictor.predict_all`, in order, by this process."""
         with TemporaryDirectory() as folder:
             for number, video in enumerate(videos):
                 result = VideoResult(number, video)
@@ -119,16 +98,7 @@ class ExportedModel(ExportedGraph, Predictor):
 
     def streaming(self, fps: float, window: float,
                   stride: float) -> 'ExportedStream':
-        """What predicts the windows of a stream; each clip is computed anew.
-
-        Args:
-            fps: Frames per second.
-            window: Seconds of a window.
-            stride: Seconds from one window to the next.
-
-        Raises:
-            ValueError: If window or stride is not positive.
-        """
+        """As :meth:`Predictor.streaming`; each clip is computed anew."""
         return ExportedStream(self, in_frames(stride, fps),
                               in_frames(window, fps), fps)
 

@@ -14,7 +14,9 @@ from mmaction.models import BaseRecognizer
 from PIL import Image
 from torch import Tensor
 
-from ..analysis.scores import Answers, Estimate, bootstrap, calibration, wilson
+from ..analysis import verdict
+from ..analysis.scores import (Answers, Estimate, bootstrap, calibration,
+                               difference, estimate, value_of, wilson)
 from .pictures import side_by_side
 from .predictions import write_video
 from .sheets import drawn_path, path_inputs
@@ -23,8 +25,9 @@ TEMPLATE = Path(__file__).with_suffix('.html')
 # More classes than these are a picture of the matrix without numbers.
 MOST_IN_TABLE = 25
 MOST_PAIRS = 20
-# A loss of this much of the main figure and less is none to speak of.
-NEGLIGIBLE = 0.02
+
+# By name: a figure, or answers to the videos of a page.
+Compared = Mapping[str, Union[float, Answers]]
 
 
 class Picture(NamedTuple):
@@ -73,7 +76,9 @@ class Page:
         orders: Answers of the same videos with frames in the order
             ``ordinary``, ``shuffled`` and ``reversed``; empty if they were
             not read.
-        compare: Figures of others by name.
+        compare: Others by name: their figure, or what they answer of
+            ``answers``' videos.
+        metric: What counts; by default the main figure.
         mistakes: The most confident ones.
         commands: What to type, by what it does.
         written: When and by what.
@@ -85,7 +90,8 @@ class Page:
     answers: Answers
     unreadable: Dict[str, str] = field(default_factory=dict)
     orders: Dict[str, Answers] = field(default_factory=dict)
-    compare: Dict[str, float] = field(default_factory=dict)
+    compare: Compared = field(default_factory=dict)
+    metric: str = ''
     mistakes: List[Mistake] = field(default_factory=list)
     commands: List[Tuple[str, str]] = field(default_factory=list)
     written: str = ''
@@ -115,7 +121,7 @@ def render(page: Page) -> str:
         bins=bins,
         error=error,
         excess=excess,
-        time=effect_of_time(page.orders, page.compare))
+        time=effect_of_time(page))
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -229,89 +235,50 @@ class TimeEffect:
         name: Of the figure.
         videos: Number of videos.
         figures: Estimates by order.
-        losses: What is lost to the ordinary one, in pairs of videos.
         compare: Figures of others.
         verdict: What it means.
     """
     name: str
     videos: int
     figures: Dict[str, Estimate]
-    losses: Dict[str, Estimate]
     compare: Dict[str, float]
     verdict: List[str]
 
 
-def effect_of_time(orders: Mapping[str, Answers],
-                   compare: Mapping[str, float]) -> Optional[TimeEffect]:
-    """Compare a model with itself on shuffled and reversed frames.
+def effect_of_time(page: Page) -> Optional[TimeEffect]:
+    """Compare a model with itself on frames in another order, and others.
 
-    Args:
-        orders: As of :class:`Page`.
-        compare: Figures of others.
+    Figures of the model and of others that answered the same videos are
+    compared video by video; a figure alone counts as exact.
     """
-    if not orders:
+    if not page.orders:
         return None
-    ordinary = orders['ordinary']
-    name, statistic, resamples = ordinary.main
-    losses = {}
-    for order, answers in orders.items():
-        other = answers.main[1]
-        if order != 'ordinary':
-            losses[order] = bootstrap(lambda w: statistic(w) - other(w),
-                                      len(answers), resamples)
-    found = {k: v.main_estimate() for k, v in orders.items()}
-    return TimeEffect(
-        name, len(ordinary), found, losses, dict(compare),
-        verdict(found['ordinary'], losses, compare, len(ordinary)))
-
-
-def verdict(figure: Estimate, losses: Mapping[str, Estimate],
-            compare: Mapping[str, float], videos: int) -> List[str]:
-    """Sentences on what the losses mean.
-
-    Args:
-        figure: The model's, on ordinary frames.
-        losses: By order of the frames.
-        compare: Figures of others.
-        videos: How many were tested.
-    """
-    loss = losses['shuffled']
-    between = f'95 % interval {points(loss.low)} to {points(loss.high)}'
-    if loss.low > 0:
-        said = [
-            'Time matters: with shuffled frames the model loses '
-            f'{points(loss.value)} points ({between}). It uses the order of '
-            'the frames, which a linear probe on the mean of frozen features '
-            'cannot see.'
-        ]
-    elif loss.high <= NEGLIGIBLE:
-        said = [
-            'Time does not matter here: with shuffled frames the model loses '
-            f'{points(loss.value)} points ({between}). A linear probe on '
-            'frozen features may be enough.'
-        ]
-    else:
-        said = [
-            f'Whether time matters cannot be told from {videos} videos: with '
-            f'shuffled frames the model loses {points(loss.value)} points '
-            f'({between}). More test videos would tell.'
-        ]
-    back = losses['reversed']
-    if back.low > loss.high:
-        said.append(
-            'Reversed frames cost more than shuffled ones: the model takes '
-            'actions for those that are their opposites in time.')
-    for name, value in compare.items():
-        if value < figure.low:
-            said.append(f'The model is better than {name} ({percent(value)}), '
-                        'which lies below its interval.')
-        elif value > figure.high:
-            said.append(f'The model is worse than {name} ({percent(value)}), '
-                        'which lies above its interval: take that.')
-        else:
-            said.append(f'{name} ({percent(value)}) lies within the interval '
-                        'of the model and may be enough.')
-    return said
+    ordinary, answers = page.orders['ordinary'], page.answers
+    name = page.metric or ('mean average precision'
+                           if answers.several else 'top-1')
+    figure = estimate(answers, name)
+    gains = {
+        other:
+        difference(answers, value, name)
+        if isinstance(value, Answers) else Estimate(*(v - value
+                                                      for v in figure))
+        for other, value in page.compare.items()
+    }
+    compared = {
+        other: value_of(value, name) if isinstance(value, Answers) else value
+        for other, value in page.compare.items()
+    }
+    orders = {
+        order: difference(ordinary, other, name)
+        for order, other in page.orders.items() if order != 'ordinary'
+    }
+    return TimeEffect(name, len(ordinary), {
+        k: estimate(v, name)
+        for k, v in page.orders.items()
+    }, compared, [
+        *verdict.on_order(orders, name, len(ordinary)),
+        *verdict.on_others(gains, name, len(answers))
+    ])
 
 
 # ---- pictures ---------------------------------------------------------------

@@ -16,9 +16,9 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from sklearn import metrics
 
-from mmdualpath.analysis.scores import Answers, Estimate
+from mmdualpath.analysis.scores import Answers
 from mmdualpath.apis.report import write_report
-from mmdualpath.visualization.page import Page, render, verdict
+from mmdualpath.visualization.page import Page, effect_of_time, render
 
 CONFIG = CONFIGS / 'dualpath_vit-mini_digits.py'
 CHECKPOINT = 'mmdualpath://dualpath_vit-mini_digits.pth'
@@ -192,7 +192,7 @@ def test_figures(single, digits):
     assert set(page.orders) == {'ordinary', 'shuffled', 'reversed'}
     text = ' '.join(page.text)
     assert 'Time matters:' in text
-    assert 'better than a probe & more (25.0 %)' in text
+    assert 'better than a probe & more, by ' in text
     assert '1 could not be read' in text and 'broken.mp4' in text
 
 
@@ -395,35 +395,47 @@ def test_frames_of_one_view(digits, tmp_path):
     assert 'Time does not matter here:' in page.text
 
 
-ONES = Estimate(0.8, 0.75, 0.85)
-
-
-@pytest.mark.parametrize('losses, compare, words', [
-    ((0.3, 0.2, 0.4), {}, ['Time matters']),
-    ((0.0, -0.01, 0.01), {}, ['does not matter here', 'may be enough']),
-    ((0.03, -0.05, 0.1), {}, ['cannot be told from 50 videos']),
-    ((0.3, 0.2, 0.4), dict(P=0.9), ['worse than P']),
-    ((0.3, 0.2, 0.4), dict(P=0.8), ['P (80.0', 'within the interval']),
-    ((0.3, 0.2, 0.4), dict(P=0.6), ['better than P']),
+@pytest.mark.parametrize('figure, words', [
+    (0.2, 'better than P, by +30.0 points of top-1'),
+    (0.9, 'worse than P, by -40.0 points of top-1'),
+    (0.5, 'whether the model is better than P cannot be told from 80'),
+    ('all', 'worse than P, by -50.0 points of top-1'),
+    ('same', 'no better than P, which is enough: +0.0'),
 ])
-def test_what_it_means(losses, compare, words):
-    loss = Estimate(*losses)
-    said = ' '.join(
-        verdict(ONES, dict(shuffled=loss, reversed=loss), compare, 50))
-    assert all(word in said for word in words)
-    assert 'opposites' not in said
-    back = Estimate(0.6, 0.5, 0.7)
-    assert 'opposites' in ' '.join(
-        verdict(ONES, dict(shuffled=loss, reversed=back), compare, 50))
+def test_others(figure, words):
+    """By a figure, or by their answers, video by video."""
+    truth = np.eye(2, dtype=bool)[np.arange(80) % 2]
+    half = Answers(
+        np.where(np.arange(80)[:, None] < 40, truth, ~truth) * 1., truth)
+    value = dict(all=Answers(truth * 1., truth), same=half).get(figure, figure)
+    orders = dict(ordinary=half, shuffled=half, reversed=half)
+    page = Page('', '', '', 'ab', half, orders=orders, compare=dict(P=value))
+    effect = effect_of_time(page)
+    assert effect.verdict[0].startswith('Time does not matter here')
+    assert words in effect.verdict[1].replace('Whether', 'whether')
+    assert effect.compare['P'] == dict(all=1., same=.5).get(figure, figure)
+    assert effect.figures['ordinary'].value == .5
+
+
+def test_answers_to_other_videos_are_refused(digits, tmp_path):
+    truth = np.eye(8, dtype=bool)[:5]
+    with pytest.raises(ValueError, match='compare: P does not answer the'):
+        write_report(
+            on(digits),
+            CHECKPOINT,
+            tmp_path / 'a.html',
+            device='cpu',
+            compare=dict(P=Answers(truth * 1., truth)))
 
 
 @pytest.mark.parametrize('arguments, message', [
     (dict(checkpoint='nothing.pth'), 'no checkpoint nothing.pth'),
     (dict(labels=['a', 'b']), '2 labels were given, but the model has 8'),
-    (dict(labels='nothing.txt'), "labels='nothing.txt' is no file"),
+    (dict(labels='nothing.txt'), 'nothing.txt is no file'),
     (dict(device='tpu:9'), "device='tpu:9'"),
     (dict(compare=dict(probe=61)), 'compare: probe=61 is no figure'),
     (dict(errors=-1), 'errors=-1'),
+    (dict(metric='top-5'), "metric='top-5' is none of top-1"),
     (dict(out='.'), 'out=. is a folder'),
 ])
 def test_arguments(digits, tmp_path, arguments, message):

@@ -1,8 +1,10 @@
 """Folders, tables and annotation files are one list of videos."""
+import os
+
 import pytest
 
 from mmdualpath.datasets.collection import (Video, classes_of, is_video_name,
-                                            read_collection)
+                                            read_collection, read_names)
 
 
 def touch(path):
@@ -92,19 +94,62 @@ def test_order_of_classes():
     assert classes_of(videos) == ['9', '10', 'a', 'b']
 
 
-@pytest.mark.parametrize('text, message', [
-    ('', 'lists no videos'),
-    ('x.mp4\n', 'line 1: no label'),
-    ('video,label\nx.mp4,run\ny.mp4,\n', 'line 3: no label'),
-    ('label,what\nrun,x.mp4\n', 'which one has the videos'),
-    ('video,label,split\nx.mp4,run,some\n', "split 'some' is none of"),
-    ('video,label,split\nx.mp4,run,val\nx.mp4,run,train\n',
-     'for training and for validation'),
-])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('', 'lists no videos'),
+        ('x.mp4\n', 'line 1: no label'),
+        ('video,label\nx.mp4,run\ny.mp4,\n', 'line 3: no label'),
+        # as an editor counts them
+        ('video,label\n\nx.mp4,run\n\ny.mp4,\n', 'line 5: no label'),
+        ('label,what\nrun,x.mp4\n', 'which one has the videos'),
+        ('video,label,split\nx.mp4,run,some\n', "split 'some' is none of"),
+        ('video,label,split\nx.mp4,run,val\nx.mp4,run,train\n',
+         'for training and for validation'),
+    ])
 def test_mistakes(tmp_path, text, message):
     (tmp_path / 'a.csv').write_text(text)
     with pytest.raises(ValueError, match=message):
         read_collection(tmp_path / 'a.csv')
+
+
+def test_one_file_by_several_paths(tmp_path):
+    path = touch(tmp_path / 'x.mp4')
+    (tmp_path / 'y.mp4').symlink_to(path)
+    (tmp_path / 'a.csv').write_text('x.mp4,run\nd/../x.mp4,run\ny.mp4,wave\n')
+    found, = read_collection(tmp_path / 'a.csv')
+    assert found == Video(path, ('run', 'wave'))
+
+
+@pytest.mark.parametrize('name',
+                         [b'a\nb.mp4', b'a\rb.mp4', b'\xff.mp4', b'a\n.mp4'])
+def test_names_that_no_list_holds(tmp_path, name):
+    touch(tmp_path / 'a/1.mp4')
+    touch(tmp_path / 'a' / os.fsdecode(name))
+    with pytest.raises(ValueError, match='rename it') as raised:
+        read_collection(tmp_path)
+    str(raised.value).encode()  # it can be printed
+
+
+def test_links_to_nothing(tmp_path):
+    path = tmp_path / 'a/gone.mp4'
+    path.parent.mkdir()
+    path.symlink_to('/nowhere/gone.mp4')
+    assert [v.path for v in read_collection(tmp_path)] == [str(path)]
+
+
+def test_names_of_classes(tmp_path):
+    path = tmp_path / 'labels.txt'
+    path.write_bytes('\ufeffto run\r\nzurück, schnell\r\n\r\n'.encode())
+    assert read_names(path) == ['to run', 'zurück, schnell']
+    for content, message in ((b'\n', 'no name of a class in line 1'),
+                             (b'a\n\nb\n', 'no name of a class in line 2'),
+                             (b'\xff\xfe', 'no text in UTF-8')):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f'labels.txt.*{message}'):
+            read_names(path)
+    with pytest.raises(ValueError, match='no file'):
+        read_names(tmp_path)
 
 
 def test_mistakes_of_folders(tmp_path):
@@ -112,6 +157,10 @@ def test_mistakes_of_folders(tmp_path):
         read_collection(tmp_path / 'nothing')
     with pytest.raises(ValueError, match='holds no folders'):
         read_collection(tmp_path)
+    for name in ('s/train/a/1.mp4', 's/val/a/2.mp4', 's/notes/3.mp4'):
+        touch(tmp_path / name)
+    with pytest.raises(ValueError, match='and notes beside them'):
+        read_collection(tmp_path / 's')
     touch(tmp_path / 'a/1.mp4')
     touch(tmp_path / 'loose.mp4')
     with pytest.raises(ValueError, match='such as loose.mp4'):

@@ -33,6 +33,10 @@ def test_groups():
     assert group_videos(takes, 'none')[0] == [v.path for v in takes]
     assert group_videos(takes, r'take(\d)')[0] == ['1', '2', '1']
     assert group_videos(takes, r'take\d')[0] == ['take1', 'take2', 'take1']
+    # Whom a rule says nothing of stands alone.
+    groups, said = group_videos(takes, r'p1_(take2)?')
+    assert groups == ['p1_take1.mp4', 'take2', 'p2_take1.mp4']
+    assert '2 that it says nothing of' in said
     # What a list says counts more than names.
     said = [v._replace(group=g) for v, g in zip(takes, ('x', 'y', 'x'))]
     assert group_videos(said)[0] == ['x', 'y', 'x']
@@ -43,6 +47,12 @@ def test_groups():
     for rule, message in (('(', 'no regular expression'), ('q', 'fits none')):
         with pytest.raises(ValueError, match=message):
             group_videos(takes, rule)
+
+
+@pytest.mark.parametrize('share', [0, -1, 0.51, 2, float('nan')])
+def test_no_share(share):
+    with pytest.raises(ValueError, match='more than 0 and at most 0.5'):
+        split_videos([[0], [0], [1], [1]], 'abcd', share)
 
 
 @settings(deadline=None, max_examples=25)

@@ -1,6 +1,7 @@
 """Features in files: the same as computed, whole or not there."""
 import json
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -258,8 +259,13 @@ def spoilt(written, tmp_path):
     ('00001.npy', lambda data: data.replace(b"'<f4'", b"'<i4'")),
     ('00001.json', lambda data: b'{}'),
     ('00001.json', lambda data: b'[1'),
-    ('index.json', lambda data: b'{"key": 3}'),
-    ('index.json', lambda data: data.replace(b'float32', b'float33')),
+    ('00001.json', lambda data: b'\xff'),
+    ('00001.json', lambda data: data.replace(b'"label"', b'"Label"')),
+    ('00001.json', lambda data: data.replace(b'{"label": [', b'{"label": ["', 1
+                                             ).replace(b']', b'"]', 1)),
+    ('00001.json',
+     lambda data: data.replace(b'{"label": [', b'{"label": [1, ', 1)),
+    ('00001.json', lambda data: data.replace(b'true', b'"no"')),
 ])
 def test_hostile_files(written, tmp_path, name, change):
     folder = spoilt(written, tmp_path)
@@ -270,6 +276,60 @@ def test_hostile_files(written, tmp_path, name, change):
         cache = FeatureCache(folder)
         for item in range(len(cache)):
             cache.read(item)
+
+
+@pytest.mark.parametrize('change, said', [
+    (lambda index: index.pop('image'), 'has no image: another version'),
+    (lambda index: [index.pop('key'), index.pop('views')],
+     'has no key, views'),
+    (lambda index: index.update(key=3), 'key=3'),
+    (lambda index: index.update(key=['ab']), "key=['ab']"),
+    (lambda index: index.update(key=dict(videos=[])), "key={'videos': []}"),
+    (lambda index: index.update(videos='6'), "videos='6'"),
+    (lambda index: index.update(videos=6.5), 'videos=6.5'),
+    (lambda index: index.update(views=True), 'views=True'),
+    (lambda index: index.update(per_shard=0), 'per_shard=0'),
+    (lambda index: index.update(shape='888'), "shape='888'"),
+    (lambda index: index.update(shape=[]), 'shape=[]'),
+    (lambda index: index.update(shape=[4, None]), 'shape=[4, None]'),
+    (lambda index: index.update(image=[3, 32]), 'image=[3, 32]'),
+    (lambda index: index.update(image=None), 'image=None'),
+    (lambda index: index.update(dtype='float33'), "dtype='float33'"),
+    (lambda index: index.update(dtype=['float32']), "dtype=['float32']"),
+    ('{"key"', 'cannot be read'),
+    ('', 'cannot be read'),
+    ('\xff', 'cannot be read'),
+    ('[]', 'is no mapping'),
+    ('null', 'is no mapping'),
+])
+def test_hostile_indices(place, written, tmp_path, change, said):
+    """Named, with the command that writes them anew, in every way in."""
+    shutil.copytree(written / 'val', tmp_path / 'my features/val')
+    folder = tmp_path / 'my features'
+    path = folder / 'val/index.json'
+    text = change
+    if callable(change):
+        index = json.loads(path.read_text())
+        change(index)
+        text = json.dumps(index)
+    path.write_text(text, encoding='latin-1')
+    for use in (lambda: FeatureCache(folder / 'val'), lambda: DATASETS.build(
+            dict(type='FeatureDataset', folder=str(folder / 'val'))),
+                lambda: write(place, folder, '--splits', 'val')):
+        with pytest.raises(ValueError) as raised:
+            use()
+        assert f'{path} {said}' in str(
+            raised.value) or (f'{path} is no index of features: {said}.'
+                              in str(raised.value))
+        command = str(raised.value).partition('anew: ')[2]
+        assert shlex.split(command) == [
+            'python', 'tools/cache_features.py', 'CONFIG', '--out',
+            str(folder), '--splits', 'val'
+        ]
+    # As it says.
+    shutil.rmtree(folder / 'val')
+    write(place, *shlex.split(command)[4:])
+    assert len(FeatureCache(folder / 'val')) == VIDEOS
 
 
 def test_a_bad_shard_is_no_unreadable_video(place, written, tmp_path):

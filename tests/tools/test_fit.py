@@ -1,5 +1,8 @@
 """A folder of videos in, a trained model out."""
+import html
 import inspect
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,20 +12,25 @@ import pytest
 import torch
 import videos
 from helpers import ROOT, load_tool
-from mmaction.registry import MODELS
+from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from pages import write_clip
 from rich.console import Console
 from sklearn.metrics import f1_score
 
 from mmdualpath.analysis.memory import bytes_of, peak_bytes
-from mmdualpath.analysis.scores import Answers, Estimate
-from mmdualpath.apis.fit import find_backbone, fit, recipe, runs, writing
+from mmdualpath.analysis.scores import Answers, difference, value_of
+from mmdualpath.apis.fit import (data, figures, find_backbone, fit, recipe,
+                                 runs, writing)
 from mmdualpath.apis.fit.backbones import Backbone
 from mmdualpath.apis.fit.balancing import decide
-from mmdualpath.apis.fit.figures import answers_of, difference, value_of
-from mmdualpath.apis.fit.fitting import verdict
+from mmdualpath.apis.fit.data import find_data
+from mmdualpath.apis.fit.figures import answers_of
+from mmdualpath.apis.fit.fitting import Fitting
+from mmdualpath.datasets.bad_videos import BadVideoReport
+from mmdualpath.datasets.collection import Video
 
 MINI = 'mmdualpath://vit-mini_digits.pth'
 digits = load_tool('data/render_digits.py')
@@ -132,11 +140,16 @@ def test_what_it_tells(fitted):
     backwards = runs.predict(
         Config.fromfile(out / 'dualpath.py'), checkpoint, 'reversed')
     assert abs(backwards.scores - scores).max() > 1e-4
-    assert 'too few to tell' in said
+    assert 'Whether time matters cannot be told from' in said
     for command in ('tools/train.py', 'tools/predict.py', 'tools/export.py'):
         assert f'python {command}' in said
     page = (out / 'report.html').read_text()
-    assert 'growing' in page and 'linear probe' in page
+    assert 'growing' in page
+    # The page says the same, by the same rule.
+    text = html.unescape(re.sub(r'<.*?>', '', page))
+    assert len(results['verdict']) == 2
+    for sentence in results['verdict']:
+        assert sentence in text
 
 
 def test_other_options_are_refused(fitted):
@@ -201,10 +214,308 @@ def test_several_labels(tmp_path):
           (1 - scores.sigmoid()).log()).mean())
 
 
-def test_nothing_to_fit(tmp_path):
-    render(tmp_path / 'a/left', 'left', 2)
-    with pytest.raises(ValueError, match='at least two classes'):
-        fit(tmp_path / 'a', MINI, tmp_path / 'out')
+# ---- videos as they are found ----
+
+PAIR = {f'{name}/{name}{i}.mp4': 16 for name in 'ab' for i in 'wxyz'}
+FLAT = dict.fromkeys((f'{name}{i}.mp4' for name in 'ab' for i in 'wxyz'), 16)
+
+
+def files(folder: Path, content) -> Path:
+    """Write files: texts, bytes, or videos of a number of frames."""
+    for name, what in content.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(what, int):
+            videos.write(path, what)
+        else:
+            path.write_bytes(
+                what if isinstance(what, bytes) else what.encode())
+    return folder
+
+
+def table(rows='', labels=('a', 'b'), which='wxyz') -> str:
+    """A table of the videos of ``FLAT``, and more rows."""
+    return 'video,label\n' + ''.join(f'{name}{i}.mp4,"{label}"\n'
+                                     for name, label in zip('ab', labels)
+                                     for i in which) + rows
+
+
+def look(source: Path, **options) -> str:
+    """What is said of videos."""
+    console = Console(record=True, width=200)
+    out = source.parent / f'{source.name}_out'
+    if source.is_file():
+        out = source.parents[1] / 'out'
+    find_data(source, out, console=console, **options).show(console)
+    return console.export_text()
+
+
+@pytest.mark.parametrize(
+    'content, source, said',
+    [
+        (dict(PAIR, **{'c/notes.txt': 'x'
+                       }), '', 'No videos are in {}/c: these'),
+        ({
+            f'{n[0]}/by someone/{n[2:]}': 16
+            for n in PAIR
+        }, '',
+         '8 videos lie deeper than the folders of the classes, such as {}/a'
+         '/by someone/aw.mp4'),
+        (dict(PAIR, **{'a/aw.mp4': 1
+                       }), '', '1 videos have a single frame, such '
+         'as {}/a/aw.mp4'),
+        (dict(PAIR, **{f'b/{i}.mp4': b'?'
+                       for i in range(12)}), '', '2 more cannot be read'),
+        (dict(FLAT, **{'l.csv': table('aw.mp4,b\n')}), 'l.csv',
+         '1 of 8 videos have several labels, such as {}/aw.mp4 (a, b)'),
+        # The same file by another path.
+        (dict(FLAT, **{'l.csv': table('d/../aw.mp4,a\n')
+                       }), 'l.csv', '8 videos of 2 classes'),
+        (dict(FLAT, **{'l.csv': table(labels=('run, fast', 'b'))}), 'l.csv',
+         '4 of 8 videos have several labels, such as {}/aw.mp4 (run, fast)'),
+        (dict(
+            FLAT, **{
+                'l.csv':
+                '\ufeff"Video";"Label"\r\n' + ''.join(f'"{n}";"{n[0]}; x"\r\n'
+                                                      for n in FLAT)
+            }), 'l.csv', '8 videos of 3 classes'),
+        (dict(FLAT, **{'l.csv': table('bv.mp4,b\n')}), 'l.csv',
+         'bv.mp4 cannot be read and is left out: ValueError: {}/bv.mp4 is '
+         'not a file'),
+    ])
+def test_what_may_not_be_meant_is_said(tmp_path, content, source, said):
+    folder = files(tmp_path / 'v', content)
+    assert said.format(folder) in look(folder / source)
+
+
+@pytest.mark.parametrize('content, source, options, message', [
+    ({}, '', {}, 'neither a folder nor a list'),
+    ({'a/aw.mp4': 16, 'a/ax.mp4': 16}, '', {}, 'at least two classes'),
+    (dict(PAIR, **{'c/cw.mp4': 16}), '', {}, 'but 1 of c: give'),
+    (dict(PAIR, **{'c/cw.mp4': b'?'}), '', {}, 'but none of c: give'),
+    ({f'all/{n}': 16 for n in PAIR}, '', {},
+     'If the folders in .*/v/all are classes, give that'),
+    (dict({f'{side}/{n}': 16
+           for n in PAIR
+           for side in ('train', 'test')}, **{'more/x.txt': 'x'}), '', {},
+     'more beside them'),
+    (dict(FLAT, **{
+        'l.csv': table(which='wx'),
+        'v.csv': table(which='xyz')
+    }), 'l.csv', dict(val='v.csv'), 'ax.mp4 is listed for training and for'),
+    (dict(FLAT, **{
+        'l.csv': table(which='wx'),
+        'v.csv': table(which='yz', labels='ac')
+    }), 'l.csv', dict(val='v.csv'), 'no videos to train on of c, which'),
+    (dict(FLAT, **{
+        'l.csv': table(which='wx'),
+        'v.csv': 'video,label\nau.mp4,a\n'
+    }), 'l.csv', dict(val='v.csv'), 'None of the 1 videos that are to'),
+    (dict(FLAT, **{
+        'l.csv': 'video,label,split\n' + ''.join(
+            f'{n},{n[0]},{"val" if n[1] == "w" else "train"}\n'
+            for n in FLAT),
+        'v.csv': table(which='w')
+    }), 'l.csv', dict(val='v.csv'), 'has videos to validate already'),
+    (dict(FLAT, **{
+        'l.csv': 'video,label,split\n' + ''.join(
+            f'{n},{n[0]},{dict(w="val", x="train").get(n[1], "")}\n'
+            for n in FLAT)
+    }), 'l.csv', {}, 'others not, such as .*ay.mp4'),
+    (PAIR, '', dict(group='(x'), 'no regular expression'),
+    (PAIR, '', dict(group='nobody'), 'fits none of the names, such as a'),
+    (PAIR, '', dict(val_share=0), 'more than 0 and at most 0.5'),
+    (PAIR, '', dict(val_share=.9), 'more than 0 and at most 0.5'),
+    (PAIR, '', dict(labels='none.txt'), 'none.txt is no file'),
+    (dict(PAIR, **{'b.txt': ' \n'}), '', dict(labels='b.txt'),
+     'no name of a class'),
+])  # yapf: disable
+def test_what_cannot_be_fitted(tmp_path, content, source, options, message):
+    folder = files(tmp_path / 'v', content)
+    for name in {'val', 'labels'} & set(options):
+        options = dict(options, **{name: folder / options[name]})
+    with pytest.raises(ValueError, match=message):
+        look(folder / source, **options)
+
+
+def test_what_was_looked_at_and_changed(tmp_path, monkeypatch):
+    """Is looked at again: a file that broke, and one that was mended."""
+    seen, check = [], data.check_videos
+
+    def noted(paths, *args):
+        seen.append(sorted(Path(p).name for p in paths))
+        return check(paths, *args)
+
+    monkeypatch.setattr(data, 'check_videos', noted)
+    folder = files(tmp_path / 'v', dict(PAIR, **{'a/au.mp4': b'?'}))
+    assert 'au.mp4 cannot be read' in look(folder)
+    files(folder, {'a/au.mp4': 16, 'b/bw.mp4': b'?'})
+    said = look(folder)
+    assert 'au.mp4 cannot' not in said and 'bw.mp4 cannot be read' in said
+    assert seen[0] == sorted([Path(n).name for n in PAIR] + ['au.mp4'])
+    assert seen[1:] == [['au.mp4', 'bw.mp4']]
+    assert list(BadVideoReport(
+        tmp_path / 'v_out/unreadable.tsv').read()) == [f'{folder}/b/bw.mp4']
+    # What another version wrote of a file is not taken for its own.
+    (tmp_path / 'v_out/found.json'
+     ).write_text(f'{{"{folder}/a/aw.mp4": ["", 9, 1.0, 1, 1, ""]}}')
+    look(folder)
+    assert len(seen[2]) == 9
+
+
+# ---- options and folders ----
+
+
+@pytest.fixture(scope='module')
+def plain(tmp_path_factory):
+    """Two classes of four videos, in names that mean something elsewhere."""
+    names = {'a': "it's [bold]b[a] :smile:", 'b': 'Größe 日本'}
+    return files(
+        tmp_path_factory.mktemp('John\'s') / "John's [red]", {
+            f'{names[n[0]]}/{n[2:]}': frames
+            for n, frames in PAIR.items()
+        })
+
+
+def test_names_are_no_code(plain, tmp_path, capsys):
+    """Nor markup: configs are read, and videos by them."""
+    out = tmp_path / "John's [öut]"
+    fit(plain, MINI, out, until='configs', epochs=1)
+    said = capsys.readouterr().out
+    assert "it's [bold]b[a] :smile:" in said and 'Größe 日本' in said
+    for name in ('linear', 'order', 'dualpath'):
+        cfg = Config.fromfile(out / f'{name}.py')
+        assert cfg.work_dir == str(out / name)
+    sample = DATASETS.build(cfg.train_dataloader.dataset)[0]
+    assert sample['inputs'].shape == (1, 3, 16, 64, 64)
+    assert cfg.classes == ['Größe 日本', "it's [bold]b[a] :smile:"]
+
+
+@pytest.mark.parametrize('augment', recipe.AUGMENTATIONS)
+def test_flipped_and_augmented(plain, tmp_path, augment):
+    """Without workers, and more frames than there are."""
+    fit(plain,
+        MINI,
+        tmp_path,
+        until='configs',
+        augment=augment,
+        flip=True,
+        frames=32,
+        num_workers=0,
+        batch_size=100)
+    cfg = Config.fromfile(tmp_path / 'dualpath.py')
+    steps = [step['type'] for step in cfg.train_pipeline]
+    assert steps.count('Flip') == 1
+    assert ('ClipAugment' in steps) == (augment == 'strong')
+    next(s for s in cfg.train_dataloader.dataset.pipeline
+         if s['type'] == 'Flip')['flip_ratio'] = 1.
+    loader = Runner.build_dataloader(cfg.train_dataloader)
+    batch, = loader
+    assert len(batch['inputs']) == 6
+    assert {x.shape for x in batch['inputs']} == {(1, 3, 32, 64, 64)}
+
+
+def test_a_step_in_bfloat16():
+    """Whose scores numpy reads, as in a training with --amp."""
+    code = '''if True:
+        from mmdualpath.apis.fit import find_backbone, recipe
+        from mmdualpath.compat import enable_cpu
+        from mmengine.registry import init_default_scope
+        init_default_scope('mmaction')
+        enable_cpu()
+        cfg = recipe.model_for(find_backbone({name!r}), 2, 16)
+        machine = recipe.Machine(1, 10**9)
+        print(recipe.seconds_of(cfg, 16, 64, machine, True) > 0)'''
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c',
+         code.format(name=MINI)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True)
+    assert done.stdout.strip() == 'True', done.stderr[-2000:]
+
+
+@pytest.mark.parametrize('name', [' aw.mp4', 'aw.mp4 ', '\taw.mp4'])
+def test_blanks_that_no_list_keeps(name):
+    video = Video(f'/videos/{name}', ('a', ))
+    with pytest.raises(ValueError, match='begins or ends with a blank'):
+        writing.list_of([video], Path('/videos'), dict(a=0), ' ')
+    inside = Video(f'/videos/x{name}x', ('a', ))
+    assert writing.list_of([inside], Path('/videos'), dict(a=0),
+                           ' ') == f'x{name}x 0\n'
+
+
+def test_commands_are_quoted(plain, tmp_path):
+    console = Console(record=True, width=200)
+    out = tmp_path / "John's out"
+    fitting = Fitting(
+        find_data(plain, out, console=console), out, console, 'none')
+    (out / 'report.html').touch()
+    fitting.results.update(
+        trained=dict(dualpath=str(out / 'epoch_1.pth')), verdict=['[b]'])
+    fitting.conclude()
+    lines = [
+        shlex.split(line.partition('python ')[2])
+        for line in console.export_text().splitlines() if 'tools/' in line
+    ]
+    assert [line[0] for line in lines
+            ] == ['tools/train.py', 'tools/predict.py', 'tools/export.py']
+    assert lines[0][1:] == [str(out / 'dualpath.py')]
+    assert str(out / 'epoch_1.pth') in lines[1]
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(epochs=0), 'epochs=0: it is at least 1'),
+    (dict(batch_size=0), 'batch_size=0'),
+    (dict(num_workers=-1), 'num_workers=-1: it is at least 0'),
+    (dict(seed=2**32), 'seed=4294967296: it is at most 4294967295'),
+    (dict(hours=0.), 'hours=0.0: it is more than 0'),
+    (dict(lr=float('nan')), 'lr=nan'),
+    (dict(lr=float('inf')), 'lr=inf'),
+    (dict(weight_decay=-1.), 'weight_decay=-1.0'),
+    (dict(augment='wild'), 'none, mild, strong'),
+    (dict(epoch=3), "'epoch' is no option .* did you mean epochs"),
+    (dict(frames=17), 'frames=17 make no framesets'),
+    (dict(backbone='vit-mimi'), 'did you mean vit-mini'),
+    (dict(balance='all'), "balance='all' is none of"),
+])
+def test_a_wrong_option_does_not_stay(plain, tmp_path, options, message):
+    """The next try with another one is not refused for it."""
+    options = dict(dict(backbone=MINI, until='configs'), **options)
+    with pytest.raises(ValueError, match=message):
+        fit(plain, out=tmp_path, **options)
+    left = {p.name for p in tmp_path.iterdir()}
+    assert left <= {'found.json'}
+
+
+def test_where_to_write(plain, tmp_path):
+    for out in (plain, plain / 'a', plain / 'a/b'):
+        with pytest.raises(ValueError, match='inside .* give another --out'):
+            fit(plain, MINI, out)
+    (tmp_path / 'link').symlink_to(plain)
+    with pytest.raises(ValueError, match='give another --out'):
+        fit(plain, MINI, tmp_path / 'link/out')
+    assert len(list(plain.iterdir())) == 2
+    # The list that is read is not written over.
+    files(tmp_path / 'lists', dict(FLAT, **{'train.txt': table()}))
+    with pytest.raises(ValueError, match='holds train.txt of something else'):
+        fit(tmp_path / 'lists/train.txt', MINI, tmp_path / 'lists')
+    (tmp_path / 'file').touch()
+    with pytest.raises(OSError, match='file'):
+        fit(plain, MINI, tmp_path / 'file/out', until='look')
+
+
+@pytest.mark.parametrize('name', ['found', 'options', 'results'])
+@pytest.mark.parametrize('text', ['[]', '{"a"', '\xff', '3'])
+def test_what_is_kept_is_checked(plain, tmp_path, name, text):
+    (tmp_path / 'options.json').write_text('{}')
+    (tmp_path / f'{name}.json').write_text(text, encoding='latin-1')
+    with pytest.raises(ValueError, match=f'{name}.json .* remove it'):
+        if name == 'options':
+            fit(plain, MINI, tmp_path)
+        console = Console(record=True)
+        found = find_data(plain, tmp_path, console=console)
+        Fitting(found, tmp_path, console, 'none')
 
 
 # ---- small classes ----
@@ -359,13 +670,33 @@ def test_what_is_given_counts(monkeypatch):
         frames=48, batch_size=3, epochs=7, lr=.5, flip=True, with_cp=True)
     found = chosen(monkeypatch, 1., recipe.Machine(2, 8 * 10**9), given)
     assert {n: found[n] for n in given} == given
-    for wrong, message in ((dict(frames=20), 'multiple'),
-                           (dict(augment='wild'), 'none, mild, strong')):
-        with pytest.raises(ValueError, match=message):
-            chosen(monkeypatch, 1., recipe.Machine(2, 8 * 10**9), wrong)
+    # A step has no more clips than there are.
+    all_ = chosen(monkeypatch, 1., recipe.Machine(2, 8 * 10**9),
+                  dict(batch_size=400))
+    more = chosen(monkeypatch, 1., recipe.Machine(2, 8 * 10**9),
+                  dict(batch_size=4000))
+    assert more['lr'] == all_['lr'] > 0
+    with pytest.raises(ValueError, match='multiple'):
+        chosen(monkeypatch, 1., recipe.Machine(2, 8 * 10**9), dict(frames=20))
 
 
 # ---- figures ----
+
+
+@pytest.mark.parametrize('change', [
+    lambda data: b'', lambda data: b'nothing', lambda data: data[:-9],
+    lambda data: data[:9], lambda data: data.replace(b'truth', b'Truth')
+])
+def test_files_of_answers(tmp_path, change):
+    file = tmp_path / 'as shown.npz'
+    some = Answers(np.eye(3), np.eye(3) > 0)
+    figures.save(file, some)
+    same = figures.read(file)
+    np.testing.assert_array_equal(same.scores, some.scores)
+    assert same.truth.dtype == bool and not same.several
+    file.write_bytes(change(file.read_bytes()))
+    with pytest.raises(ValueError, match='as shown.npz holds no answers'):
+        figures.read(file)
 
 
 def test_answers_and_differences():
@@ -384,18 +715,6 @@ def test_answers_and_differences():
     assert found.value == pytest.approx(expected)
     assert 0 < found.low < expected < found.high
     assert difference(right, right, 'macro-F1') == (0, 0, 0)
-
-
-def test_verdict():
-    much, none = Estimate(.4, .3, .5), Estimate(.01, -.05, .06)
-    time, probe = verdict(
-        dict(shuffled=much, reversed=none, linear=much), 'top-1', 100)
-    assert time.startswith('Time matters') and 'reversed' not in time
-    assert '+0.400 top-1 [+0.300, +0.500] to the linear probe' in probe
-    time, probe = verdict(
-        dict(shuffled=none, reversed=none, linear=none), 'top-1', 100)
-    assert 'do not show that time matters' in time
-    assert probe.startswith('A linear probe is enough')
 
 
 def test_command_line(monkeypatch):

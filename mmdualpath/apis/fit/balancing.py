@@ -5,9 +5,9 @@ from typing import Dict, Iterator, Mapping, Sequence, Tuple
 import numpy as np
 from mmengine.config import Config
 
-from ...analysis.scores import Answers
+from ...analysis.scores import Answers, difference, value_of
 from ...datasets.splitting import folds_of
-from . import figures, runs, writing
+from . import runs, writing
 
 WAYS = ('none', 'sampler', 'loss')
 # What is done unless another way is clearly better. A probe knows little of
@@ -54,12 +54,12 @@ def decide(found: Mapping[str, Answers]) -> Tuple[str, str, Dict[str, float]]:
         found: Answers to the same videos by way.
     """
     reached = {
-        way: figures.value_of(answers, METRIC)
+        way: value_of(answers, METRIC)
         for way, answers in found.items()
     }
     better = [
         way for way, answers in found.items()
-        if figures.difference(answers, found[USUAL], METRIC).low > 0
+        if difference(answers, found[USUAL], METRIC).low > 0
     ]
     best = max(better or [USUAL], key=reached.__getitem__)
     said = ', '.join(f'{way} {value:.3f}' for way, value in reached.items())

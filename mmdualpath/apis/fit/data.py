@@ -1,10 +1,9 @@
 """What there is to train on, looked at and split."""
-import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from rich.console import Console
 from rich.progress import track
@@ -12,10 +11,14 @@ from rich.table import Table
 
 from ...datasets.bad_videos import BadVideoReport
 from ...datasets.checking import Look, check_videos
-from ...datasets.collection import (Video, classes_of, is_video_name,
-                                    read_collection)
+from ...datasets.collection import (Video, class_folders, classes_of,
+                                    is_video_name, merged, read_collection,
+                                    read_names)
 from ...datasets.splitting import group_videos, split_videos
-from ...fileio import whole_file
+from . import runs
+
+MOST_NAMED = 10  # files that are named on the screen
+STAMP = ('size', 'mtime_ns')
 
 
 @dataclass
@@ -33,6 +36,7 @@ class Data:
         unreadable: Reasons by path.
         misnamed: What a file is, by path, that is called otherwise.
         others: Files that are no videos.
+        notes: Sentences on what may not be meant.
     """
     videos: List[Video]
     looks: List[Look]
@@ -44,6 +48,7 @@ class Data:
     unreadable: Dict[str, str] = field(default_factory=dict)
     misnamed: Dict[str, str] = field(default_factory=dict)
     others: List[str] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
 
     @property
     def several(self) -> bool:
@@ -86,25 +91,35 @@ class Data:
             table.add_row('all', str(len(self.train)), str(len(self.val)),
                           *_sizes(self.looks))
         console.print(table)
-        console.print(
+        said = [
             f'Recordings are told apart {self.grouping}.'
             if not self.grouping.startswith('each') else
-            f'Recordings: {self.grouping}.',
-            highlight=False)
-        for path, kind in self.misnamed.items():
-            console.print(
-                f'{path} is {kind}, whatever its name says: it is '
-                'read as that.',
-                highlight=False)
-        for path, reason in self.unreadable.items():
-            console.print(
-                f'{path} cannot be read and is left out: {reason}',
-                highlight=False)
+            f'Recordings: {self.grouping}.', *self.notes
+        ]
+        unseen = [n for n, count in zip(self.classes, val) if not count]
+        if unseen:
+            more = ' and others' if len(unseen) > MOST_NAMED else ''
+            said.append('Nothing validates '
+                        f'{", ".join(unseen[:MOST_NAMED])}{more}.')
+        said += _first([
+            f'{path} is {kind}, whatever its name says: it is read as that.'
+            for path, kind in self.misnamed.items()
+        ], 'are called otherwise than they are')
+        said += _first([
+            f'{path} cannot be read and is left out: {reason}'
+            for path, reason in self.unreadable.items()
+        ], 'cannot be read: unreadable.tsv lists them')
         if self.others:
-            console.print(
-                f'{len(self.others)} files are no videos, such as '
-                f'{self.others[0]}.',
-                highlight=False)
+            said.append(f'{len(self.others)} files are no videos, such as '
+                        f'{self.others[0]}.')
+        for sentence in said:
+            console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _first(sentences: List[str], more: str) -> List[str]:
+    """The first of them, and how many more there are."""
+    left = len(sentences) - MOST_NAMED
+    return sentences[:MOST_NAMED] + [f'{left} more {more}.'] * (left > 0)
 
 
 def _sizes(looks: Sequence[Look]) -> Tuple[str, str, str]:
@@ -148,15 +163,17 @@ def find_data(source: Path,
 
     Raises:
         ValueError: If there are no two classes with two readable videos each,
-            or the videos cannot be split.
+            the videos cannot be split, or a given split is half of one.
     """
-    names = labels.read_text(encoding='utf-8').split('\n') if labels else None
-    names = [n for n in names if n.strip()] if names else None
+    names = read_names(labels) if labels else None
     videos = read_collection(source, root, names)
     if val is not None:
-        videos = [v._replace(split='train') for v in videos] + [
-            v._replace(split='val') for v in read_collection(val, root, names)
-        ]
+        videos = _with_val(videos, source, read_collection(val, root, names))
+    splits = {v.split for v in videos}
+    if splits == {'', 'train', 'val'}:
+        unsplit = next(v.path for v in videos if not v.split)
+        raise ValueError(f'{source} puts some videos on a side of the split '
+                         f'and others not, such as {unsplit}.')
     looks = _looked_at([v.path for v in videos], out, processes, console)
     others, unreadable, kept = [], {}, []
     for video in videos:
@@ -169,29 +186,38 @@ def find_data(source: Path,
         else:
             kept.append(video)
     report = BadVideoReport(out / 'unreadable.tsv')
+    report.path.unlink(missing_ok=True)  # some may have been repaired
     for path, reason in unreadable.items():
         report.add(path, reason)
-    classes = classes_of(kept)
-    if names and set(classes) <= set(names):
-        classes = names
-    few = [
-        n for n, count in Counter(n for v in kept for n in v.labels).items()
-        if count < 2
-    ]
+    classes = classes_of([v for v in videos if v.path in unreadable] + kept)
+    count = Counter(n for v in kept for n in v.labels)
+    few = [f'{count[n] or "none"} of {n}' for n in classes if count[n] < 2]
     if len(classes) < 2 or few:
         raise ValueError(
             f'{source} has {len(kept)} videos that can be read, of the '
             f'classes {", ".join(classes) or "none"}' +
-            (f'; of {", ".join(few)} there is only one' if few else '') +
+            (f', but {" and ".join(few)}' if few else '') +
             ': give at least two classes of two videos each.' +
+            _deeper(source, classes) +
             ''.join(f' {p}: {r}' for p, r in list(unreadable.items())[:3]))
+    if names and set(classes) <= set(names):
+        classes = names
     groups, grouping = group_videos(kept, group)
-    splits = {v.split for v in kept}
     numbers = {n: i for i, n in enumerate(classes)}
     if splits == {'train', 'val'}:
         sides = [[i for i, v in enumerate(kept) if v.split == s]
                  for s in ('train', 'val')]
-        grouping = 'as the lists split them'
+        trained, tested = ({n
+                            for i in side
+                            for n in kept[i].labels} for side in sides)
+        if not tested or tested - trained:
+            raise ValueError(
+                'There are no videos to train on of '
+                f'{", ".join(sorted(tested - trained))}, which are to '
+                'validate: list some, or leave these out.' if tested else
+                f'None of the {sum(v.split == "val" for v in videos)} videos '
+                'that are to validate can be read.')
+        grouping = 'as they are split already'
     else:
         sides = split_videos([[numbers[n] for n in v.labels] for v in kept],
                              groups, val_share)
@@ -199,21 +225,87 @@ def find_data(source: Path,
     return Data(kept, seen, groups, *sides, classes, grouping, unreadable, {
         v.path: k.container
         for v, k in zip(kept, seen) if k.container
-    }, others)
+    }, others, _notes(source, kept, seen))
+
+
+def _with_val(train: Sequence[Video], source: Path,
+              val: Sequence[Video]) -> List[Video]:
+    """Videos of two collections, each on its side.
+
+    Raises:
+        ValueError: If the first one is split, or they share a video.
+    """
+    if any(v.split == 'val' for v in train):
+        raise ValueError(f'{source} has videos to validate already: give '
+                         'those to train on alone, or no --val.')
+    return merged([v._replace(split='train')
+                   for v in train] + [v._replace(split='val') for v in val])
+
+
+def _deeper(source: Path, classes: Sequence[str]) -> str:
+    """Where the folders of classes may be, if one alone was found."""
+    folders = class_folders(source) if source.is_dir() else []
+    if len(classes) != 1 or not any(p.is_dir() for f, _ in folders
+                                    for p in f.iterdir()):
+        return ''
+    return (f' If the folders in {folders[0][0]} are classes, give that '
+            'instead.')
+
+
+def _notes(source: Path, videos: Sequence[Video],
+           looks: Sequence[Look]) -> List[str]:
+    """What was read in a way that may not be meant."""
+    notes = []
+    several = [v for v in videos if len(v.labels) > 1]
+    if several:
+        path, labels, *_ = several[0]
+        notes.append(f'{len(several)} of {len(videos)} videos have several '
+                     f'labels, such as {path} ({", ".join(labels)}): each '
+                     'class is learned by itself.')
+    if source.is_dir():
+        folders = dict(class_folders(source))
+        deep = [v.path for v in videos if Path(v.path).parent not in folders]
+        if deep:
+            notes.append(f'{len(deep)} videos lie deeper than the folders '
+                         f'of the classes, such as {deep[0]}.')
+        names = {n for v in videos for n in v.labels}
+        bare = [f for f in folders if f.name not in names]
+        if bare:
+            notes.append(f'No videos are in {", ".join(map(str, bare))}: '
+                         'these are no classes.')
+    still = [v.path for v, look in zip(videos, looks) if look.frames < 2]
+    if still:
+        notes.append(f'{len(still)} videos have a single frame, such as '
+                     f'{still[0]}: nothing moves in them.')
+    return notes
+
+
+def _stamp(path: str) -> Dict[str, Any]:
+    """What changes when a file does; None of one that is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return dict.fromkeys(STAMP)
+    return {name: getattr(found, f'st_{name}') for name in STAMP}
 
 
 def _looked_at(paths: Sequence[str], out: Path, processes: Optional[int],
                console: Console) -> Dict[str, Look]:
     file = out / 'found.json'
+    stamps = {path: _stamp(path) for path in paths}
     known = {}
-    if file.is_file():
-        before = json.loads(file.read_text())
-        # What could not be read may have been repaired.
-        known = {p: Look(*k) for p, k in before.items() if not Look(*k).fault}
+    for path, entry in (runs.kept(file) if file.is_file() else {}).items():
+        # What could not be read may have been repaired, or is of old.
+        if isinstance(entry, dict) and set(entry) == {*Look._fields, *STAMP} \
+                and not entry['fault'] and path in stamps and \
+                stamps[path] == {name: entry.pop(name) for name in STAMP}:
+            known[path] = Look(**entry)
 
     def save() -> None:
-        with whole_file(file) as part:
-            part.write_text(json.dumps(known, indent=0) + '\n')
+        runs.keep(file, {
+            p: dict(k._asdict(), **stamps[p])
+            for p, k in known.items()
+        })
 
     new = [p for p in paths if p not in known]
     answers = check_videos(new, processes or os.cpu_count() or 1)

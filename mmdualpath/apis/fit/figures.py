@@ -1,18 +1,12 @@
-"""What a model's answers are worth, and whether a difference is one."""
+"""What a model answers: which figures of it count, and its file."""
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
+from zipfile import BadZipFile
 
 import numpy as np
 
-from ...analysis.scores import Answers, Estimate, bootstrap
+from ...analysis.scores import Answers
 from ...fileio import whole_file
-
-# What a figure is called, and the method of ``Answers`` that has it.
-METRICS = {
-    'top-1': 'accuracy',
-    'macro-F1': 'macro_f1',
-    'mean average precision': 'mean_average_precision'
-}
 
 
 def metrics_of(several: bool, unequal: bool) -> List[str]:
@@ -37,29 +31,6 @@ def answers_of(samples: Sequence[Dict[str, Any]]) -> Answers:
     return Answers(scores, truth, several)
 
 
-def value_of(answers: Answers, name: str) -> float:
-    """A figure by its name."""
-    once = np.ones((1, len(answers)), int)
-    return float(getattr(answers, METRICS[name])(once)[0])
-
-
-def estimate(answers: Answers, name: str) -> Estimate:
-    """A figure with its interval."""
-    own = answers.main_estimate
-    if METRICS[name] == answers.main[1].__name__:
-        return own()
-    return bootstrap(getattr(answers, METRICS[name]), len(answers))
-
-
-def difference(first: Answers, second: Answers, name: str) -> Estimate:
-    """How much better one model answers the same videos, with interval."""
-    mine, other = (getattr(a, METRICS[name]) for a in (first, second))
-    return bootstrap(
-        lambda weights: mine(weights) - other(weights),
-        len(first),
-        resamples=200 if first.several else 1000)
-
-
 def save(path: Path, answers: Answers) -> None:
     """Answers as a file of NumPy, whole or not at all."""
     with whole_file(path) as part, part.open('wb') as file:
@@ -71,7 +42,16 @@ def save(path: Path, answers: Answers) -> None:
 
 
 def read(path: Path) -> Answers:
-    """Answers from a file."""
-    with np.load(path) as arrays:
-        return Answers(arrays['scores'], arrays['truth'],
-                       bool(arrays['several']))
+    """Answers from a file.
+
+    Raises:
+        ValueError: If it holds none.
+    """
+    try:
+        with np.load(path) as arrays:
+            return Answers(arrays['scores'], arrays['truth'],
+                           bool(arrays['several']))
+    except (AttributeError, BadZipFile, EOFError, KeyError, OSError,
+            ValueError) as error:
+        raise ValueError(f'{path} holds no answers ({error}): remove it, and '
+                         'the model answers again.') from None

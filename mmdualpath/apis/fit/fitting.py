@@ -2,29 +2,33 @@
 import json
 import logging
 import os
+import shlex
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
-from ...analysis.scores import Answers, Estimate
+from ...analysis import verdict
+from ...analysis.scores import Answers, difference, estimate
 from ...datasets.transforms.reorder import ORDERS
 from ..caching import write_features
 from ..report import write_report
 from . import balancing, figures, runs, writing
-from .backbones import find_backbone
+from .backbones import Backbone, find_backbone
 from .balancing import WAYS
 from .data import Data, find_data
-from .recipe import Choice, Facts, Machine, choose
+from .recipe import Choice, Facts, Machine, choose, refuse
 
 STAGES = ('look', 'configs', 'probe', 'adapters')
 # From here on classes count as being of several sizes.
 UNEQUAL = 2.
-# Validation videos from which on a difference is spoken of.
-ENOUGH = 20
+PROBE = 'the linear probe'
+OPTIONS = 'options.json'
+WRITTEN = ('train.txt', 'val.txt', 'labels.txt', 'data.py', 'balance.py',
+           'linear.py', 'order.py', 'dualpath.py', 'results.json')
 
 
 def fit(source: Path,
@@ -69,28 +73,35 @@ def fit(source: Path,
         ValueError: If the data, the backbone or an option is not as
             described, or ``out`` was made with other options.
     """
-    out, console = Path(out), console or Console()
+    source, out = Path(source), Path(out)
+    # Names of files and classes are no markup.
+    console = console or Console(markup=False, emoji=False)
+    refuse(given)
     if balance not in ('auto', *WAYS):
         raise ValueError(f'balance={balance!r} is none of auto, '
                          f'{", ".join(WAYS)}.')
     logging.getLogger('mmengine').setLevel(logging.ERROR)
     init_default_scope('mmaction')
-    _same_options(
-        out,
-        dict(
-            given,
-            source=os.path.abspath(source),
-            backbone=backbone,
-            val=val and os.path.abspath(val),
-            group=group,
-            val_share=val_share,
-            balance=balance))
+    for folder in (source, *([val] if val else [])):
+        _refuse_inside(out, Path(folder))
+    options = dict(
+        given,
+        source=os.path.abspath(source),
+        backbone=backbone,
+        val=val and os.path.abspath(val),
+        root=root and os.path.abspath(root),
+        labels=labels and os.path.abspath(labels),
+        group=group,
+        val_share=val_share,
+        balance=balance)
+    _refuse_others(out, options)
+    frozen = find_backbone(backbone) if STAGES.index(until) else None
     data = find_data(
         source, out, val, root, labels, group, val_share, console=console)
     data.show(console)
     fitting = Fitting(data, out, console, balance)
     stages: List[Callable[[], None]] = [
-        lambda: fitting.write(source, backbone, given), fitting.probe,
+        lambda: fitting.write(source, frozen, given, options), fitting.probe,
         fitting.adapt
     ]
     for stage in stages[:STAGES.index(until)]:
@@ -99,22 +110,34 @@ def fit(source: Path,
     return fitting.results
 
 
-def _same_options(out: Path, options: Dict[str, Any]) -> None:
+def _refuse_inside(out: Path, folder: Path) -> None:
+    """Refuse to write among videos.
+
+    Raises:
+        ValueError: If ``out`` is a folder of videos or inside one.
+    """
+    place, folder = out.resolve(), folder.resolve()
+    if folder.is_dir() and folder in (place, *place.parents):
+        raise ValueError(f'out={out} is inside {folder}, whose folders are '
+                         'classes: give another --out.')
+
+
+def _refuse_others(out: Path, options: Dict[str, Any]) -> None:
     """Refuse to go on in a folder that was made otherwise.
 
     Raises:
-        ValueError: If it was, with the options that differ.
+        ValueError: If it was, with the options that differ, or holds files
+            of others.
     """
-    file = out / 'options.json'
-    options = json.loads(
-        json.dumps({
-            k: v
-            for k, v in options.items() if v is not None
-        }))
+    file = out / OPTIONS
     if not file.is_file():
-        runs.keep(file, options)
+        there = [n for n in WRITTEN if (out / n).exists()]
+        if there:
+            raise ValueError(f'{out} holds {", ".join(there)} of something '
+                             'else: give another --out.')
         return
-    before = json.loads(file.read_text())
+    before = runs.kept(file)
+    options = _as_written(options)
     other = [
         f'{n} was {before.get(n, "not given")}, is now '
         f'{options.get(n, "not given")}' for n in sorted({*before, *options})
@@ -124,6 +147,15 @@ def _same_options(out: Path, options: Dict[str, Any]) -> None:
         raise ValueError(f'{out} was made with other options: '
                          f'{"; ".join(other)}. Give another --out, or change '
                          'its configs and train again by tools/train.py.')
+
+
+def _as_written(options: Dict[str, Any]) -> Dict[str, Any]:
+    """Options that are given, as a file of JSON has them."""
+    return json.loads(
+        json.dumps({
+            k: v
+            for k, v in options.items() if v is not None
+        }))
 
 
 class Fitting:
@@ -142,13 +174,12 @@ class Fitting:
         self.balance = balance
         self.file = out / 'results.json'
         self.results: Dict[str, Any] = dict(
+            runs.kept(self.file) if self.file.is_file() else {},
             classes=data.classes,
             train=len(data.train),
             val=len(data.val),
             unreadable=data.unreadable,
             misnamed=data.misnamed)
-        if self.file.is_file():
-            self.results.update(json.loads(self.file.read_text()))
 
     @property
     def unequal(self) -> bool:
@@ -167,8 +198,15 @@ class Fitting:
 
     # ---- configs ---------------------------------------------------------
 
-    def write(self, source: Path, name: str, given: Dict[str, Any]) -> None:
+    def write(self, source: Path, backbone: Backbone, given: Dict[str, Any],
+              options: Dict[str, Any]) -> None:
         """Lists and configs, unless they are there.
+
+        Args:
+            source: What a user called the videos.
+            backbone: The frozen network.
+            given: See :func:`choose`.
+            options: All that was given, to compare with later on.
 
         Raises:
             ValueError: If the lists there are of other videos.
@@ -177,19 +215,20 @@ class Fitting:
         numbers = {n: i for i, n in enumerate(data.classes)}
         spaced = any(len(str(v.path).split()) > 1 for v in data.videos)
         delimiter = '\t' if data.several and spaced else ' '
-        for split, chosen in dict(train=data.train, val=data.val).items():
-            text = writing.list_of([data.videos[i] for i in chosen], data.root,
-                                   numbers, delimiter)
-            file = out / f'{split}.txt'
-            if file.is_file() and file.read_text(encoding='utf-8') != text:
-                raise ValueError(f'{file} lists other videos than there are '
-                                 f'now in {source}: give another --out.')
-            writing.write_text(file, text)
+        lists = {
+            out / f'{split}.txt':
+            writing.list_of([data.videos[i]
+                             for i in chosen], data.root, numbers, delimiter)
+            for split, chosen in dict(train=data.train, val=data.val).items()
+        }
         if (out / 'dualpath.py').is_file():
+            for file, text in lists.items():
+                if file.read_text(encoding='utf-8') != text:
+                    raise ValueError(f'{file} lists other videos than there '
+                                     f'are now in {source}: give another '
+                                     '--out.')
             self.console.print(f'The configs in {out} are there already.')
             return
-        writing.write_text(out / 'labels.txt', '\n'.join(data.classes) + '\n')
-        backbone = find_backbone(name)
         self.console.print(f'Frozen network: {backbone.about}. Trying a '
                            'training step ...')
         facts = Facts.of([data.looks[i] for i in data.train],
@@ -197,6 +236,10 @@ class Fitting:
         picked = choose(given, facts, backbone, Machine.here())
         self._show(picked)
         cfg = backbone.config
+        runs.keep(out / OPTIONS, _as_written(options))
+        for file, text in lists.items():
+            writing.write_text(file, text)
+        writing.write_text(out / 'labels.txt', '\n'.join(data.classes) + '\n')
         texts = dict(
             data=writing.data_config(picked, str(source), data.classes,
                                      data.root, delimiter, data.several),
@@ -205,13 +248,13 @@ class Fitting:
             order=writing.order_config(cfg),
             dualpath=writing.dualpath_config(picked, backbone, cfg,
                                              data.several))
-        for name, text in texts.items():
-            writing.write_config(out / f'{name}.py', text)
         self.results['choices'] = {
             n: dict(value=c.value, reason=c.reason)
             for n, c in picked.items()
         }
         runs.keep(self.file, self.results)
+        for name, text in texts.items():  # dualpath.py is the last
+            writing.write_config(out / f'{name}.py', text)
 
     def _balanced(self, way: str, reason: str) -> str:
         return writing.balance_config(way, reason,
@@ -279,7 +322,7 @@ class Fitting:
             figures.save(path, runs.predict(cfg, checkpoint, order))
         answers = figures.read(path)
         self.results.setdefault('models', {})[file] = {
-            name: figures.estimate(answers, name)._asdict()
+            name: estimate(answers, name)._asdict()
             for name in self.metrics
         }
         runs.keep(self.file, self.results)
@@ -308,10 +351,14 @@ class Fitting:
                                           order)
         name = self.metrics[0]
         differences = {
-            other: figures.difference(shown, answers, name)
+            other: difference(shown, answers, name)
             for other, answers in others.items()
         }
-        self.results['verdict'] = verdict(differences, name, len(shown))
+        orders = {order: differences[order] for order in ORDERS}
+        self.results['verdict'] = [
+            *verdict.on_order(orders, name, len(shown)), *verdict.on_others(
+                {PROBE: differences['linear']}, name, len(shown))
+        ]
         self.results['differences'] = {
             other: dict(metric=name, **found._asdict())
             for other, found in differences.items()
@@ -347,18 +394,16 @@ class Fitting:
         config = self.out / 'dualpath.py'
         self._report(config, checkpoint)
         labels = self.out / 'labels.txt'
-        commands = {
-            'train again':
-            f'python tools/train.py {config}',
-            'predict':
-            f'python tools/predict.py VIDEO --config {config} '
-            f'--checkpoint {checkpoint} --labels {labels}',
-            'export':
-            f'python tools/export.py {config} {checkpoint} '
-            f'--labels {labels} --out {self.out / "exported"}',
+        commands: Dict[str, Tuple[Any, ...]] = {
+            'train again': ('train.py', config),
+            'predict': ('predict.py', 'VIDEO', '--config', config,
+                        '--checkpoint', checkpoint, '--labels', labels),
+            'export': ('export.py', config, checkpoint, '--labels', labels,
+                       '--out', self.out / 'exported'),
         }
         self.console.print()
-        for what, command in commands.items():
+        for what, (tool, *words) in commands.items():
+            command = shlex.join(['python', f'tools/{tool}', *map(str, words)])
             self.console.print(
                 f'{what:<12} {command}', soft_wrap=True, highlight=False)
 
@@ -366,55 +411,13 @@ class Fitting:
         """The page, once."""
         page = self.out / 'report.html'
         if not page.is_file():
-            probe = self.results['models']['linear/as shown']
-            name = 'mean average precision' if self.data.several else 'top-1'
             write_report(
                 config,
                 checkpoint,
                 page,
                 labels=self.out / 'labels.txt',
-                compare={'linear probe': probe[name]['value']})
+                compare={
+                    PROBE: figures.read(self.out / 'linear/as shown.npz')
+                },
+                metric=self.metrics[0])
         self.console.print(f'Report: {page}', highlight=False)
-
-
-def verdict(differences: Mapping[str, Estimate], metric: str,
-            videos: int) -> List[str]:
-    """What differences between a model's answers and others mean.
-
-    Args:
-        differences: To its answers to ``shuffled`` and ``reversed`` frames,
-            and to those of the ``linear`` probe.
-        metric: What of them differs.
-        videos: How many were answered.
-
-    Returns:
-        Sentences.
-    """
-
-    def said(name: str) -> str:
-        return '{:+.3f} {} [{:+.3f}, {:+.3f}]'.format(differences[name].value,
-                                                      metric,
-                                                      *differences[name][1:])
-
-    if videos < ENOUGH:
-        return [
-            f'{videos} validation videos are too few to tell whether time '
-            f'matters or a linear probe is enough; {ENOUGH} are a beginning. '
-            f'Frames in their order are worth {said("shuffled")} to shuffled '
-            f'ones, adapters {said("linear")} to the linear probe.'
-        ]
-    time = [
-        f'{said(name)} to {name} ones' for name in ORDERS
-        if differences[name].low > 0
-    ]
-    return [
-        'Time matters: frames in their order are worth ' + ' and '.join(time) +
-        '.' if time else
-        'These videos do not show that time matters: frames in their order '
-        f'are worth {said("shuffled")} to shuffled ones and '
-        f'{said("reversed")} to reversed ones.',
-        f'Adapters are worth {said("linear")} to the linear probe.'
-        if differences['linear'].low > 0 else
-        'A linear probe is enough, as far as these videos tell: adapters are '
-        f'worth {said("linear")} to it. linear.py is its config.'
-    ]

@@ -1,4 +1,5 @@
 """Sizes and recipe of a training, from the data and the machine."""
+import math
 import os
 import statistics
 import time
@@ -16,13 +17,28 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from ...analysis.memory import peak_bytes, without_values
 from ...analysis.structure import build_structure, without_weights
 from ...datasets.checking import Look
+from ...engine.hooks.float32_scores import in_float32
 from ...models.sites import locate
+from ...options import nearest
 from .backbones import Backbone
 
 STEPS = 1500  # of a training, where the data has so many
 EPOCHS = (4, 60)
 AUGMENTATIONS = ('none', 'mild', 'strong')
 GIVEN = 'as given'
+# What a user may give that is a number, and what it is at least or above.
+LEAST = dict(
+    frames=1,
+    probe_frames=1,
+    batch_size=1,
+    accumulate=1,
+    num_workers=0,
+    epochs=1,
+    seed=0,
+    weight_decay=0)
+ABOVE = dict(lr=0, hours=0)
+MOST = dict(seed=2**32 - 1)
+OTHERS = ('augment', 'flip', 'amp', 'with_cp')
 
 
 class Choice(NamedTuple):
@@ -110,6 +126,36 @@ class Facts:
         return max(self.counts) / max(min(self.counts), 1)
 
 
+def refuse(given: Dict[str, Any]) -> None:
+    """Compare what a user gives with what there may be.
+
+    Args:
+        given: As of :func:`choose`.
+
+    Raises:
+        ValueError: If a number is too small or none, an augmentation is
+            none, or nothing is called so.
+    """
+    known = (*LEAST, *ABOVE, *OTHERS)
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(f'{name!r} is no option of a recipe'
+                             f'{nearest(name, known)}')
+        if value is None or name in OTHERS:
+            continue
+        enough = value >= LEAST[name] if name in LEAST else value > ABOVE[name]
+        if value > MOST.get(name, math.inf):
+            raise ValueError(f'{name}={value}: it is at most {MOST[name]}.')
+        if not enough or not math.isfinite(value):
+            least = f'at least {LEAST[name]}' if name in LEAST else \
+                f'more than {ABOVE[name]}'
+            raise ValueError(f'{name}={value}: it is {least}.')
+    augment = given.get('augment')
+    if augment not in (None, *AUGMENTATIONS):
+        raise ValueError(f'augment={augment!r} is none of '
+                         f'{", ".join(AUGMENTATIONS)}.')
+
+
 def choose(given: Dict[str, Any], facts: Facts, backbone: Backbone,
            machine: Machine) -> Dict[str, Choice]:
     """All that the configs need to know.
@@ -122,9 +168,10 @@ def choose(given: Dict[str, Any], facts: Facts, backbone: Backbone,
         machine: What there is to train on.
 
     Raises:
-        ValueError: If a clip of that many frames makes no framesets, or an
-            augmentation is none.
+        ValueError: If a clip of that many frames makes no framesets, or as
+            :func:`refuse`.
     """
+    refuse(given)
     chosen = dict(train_videos=Choice(facts.train, 'found'))
 
     def choice(name: str, value: Any, reason: str) -> Any:
@@ -150,13 +197,10 @@ def choose(given: Dict[str, Any], facts: Facts, backbone: Backbone,
     choice('probe_frames', 8,
            'of the frozen network alone; half of what the adapters see')
     few = min(facts.counts)
-    augment = choice(
+    choice(
         'augment', 'mild',
         f'the smallest class has {few} training videos; crops of 50 to 100 % '
         'change no motion, and stronger ones pay in long trainings')
-    if augment not in AUGMENTATIONS:
-        raise ValueError(f'augment={augment!r} is none of '
-                         f'{", ".join(AUGMENTATIONS)}.')
     choice('flip', False, 'the names of classes may tell left from right')
 
     amp = choice(
@@ -187,7 +231,7 @@ def choose(given: Dict[str, Any], facts: Facts, backbone: Backbone,
                           min(8, facts.train // 2) // batch),
         f'steps of {batch} clips are added up to about 8, where there are as '
         'many')
-    step = batch * accumulate
+    step = min(batch * accumulate, facts.train)
     choice(
         'num_workers', max(1, min(8, machine.cores // 2, batch)),
         f'{machine.cores} cores; each worker has about 0.3 GB and reads '
@@ -270,6 +314,7 @@ def seconds_of(cfg: Config, frames: int, size: int, machine: Machine,
     if amp:
         wrapper.update(type='AmpOptimWrapper', dtype='bfloat16')
     optim_wrapper = build_optim_wrapper(model, wrapper)
+    model.cls_head.register_forward_hook(in_float32)  # as in a training
     label = torch.zeros(cfg.model.cls_head.num_classes) \
         if cfg.model.cls_head.get('multi_class') else 0
     taken: List[float] = []

@@ -130,3 +130,21 @@ def keep(path: Path, content: Dict[str, Any]) -> Dict[str, Any]:
     with whole_file(path) as part:
         part.write_text(json.dumps(content, indent=1) + '\n')
     return content
+
+
+def kept(path: Path) -> Dict[str, Any]:
+    """What :func:`keep` wrote.
+
+    Raises:
+        ValueError: If the file holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, OSError) as error:
+        raise ValueError(f'{path} cannot be read ({error}): remove it, and '
+                         'what it tells is found again.') from None
+    if not isinstance(content, dict):
+        raise ValueError(f'{path} holds no mapping but '
+                         f'{type(content).__name__}: remove it, and what it '
+                         'tells is found again.')
+    return content

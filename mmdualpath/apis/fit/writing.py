@@ -33,7 +33,7 @@ def crops(chosen: Choices) -> Any:
     """The steps that augment."""
     kind, size = chosen['augment'].value, chosen['size'].value
     if kind == 'none':
-        return Code('val_steps')
+        return Code('[*val_steps, *flip]')
     steps = [
         dict(type='Resize', scale=(-1, round(size * 8 / 7))),
         dict(
@@ -42,7 +42,8 @@ def crops(chosen: Choices) -> Any:
         dict(
             type='Resize',
             scale=(Code('size'), Code('size')),
-            keep_ratio=False)
+            keep_ratio=False),
+        Code('*flip')  # in front of what leaves frames as planes
     ]
     if kind == 'strong':
         steps.append(
@@ -52,11 +53,21 @@ def crops(chosen: Choices) -> Any:
 
 def list_of(videos: Sequence[Video], root: Path, numbers: Mapping[str, int],
             delimiter: str) -> str:
-    """An annotation file of MMAction2, paths as they are below ``root``."""
-    return ''.join(
-        delimiter.join((str(Path(v.path).absolute().relative_to(root)),
-                        *(str(numbers[n]) for n in v.labels))) + '\n'
-        for v in videos)
+    """An annotation file of MMAction2, paths as they are below ``root``.
+
+    Raises:
+        ValueError: If a path begins or ends with a blank, which a line of it
+            does not keep.
+    """
+    lines = []
+    for video in videos:
+        path = str(Path(video.path).absolute().relative_to(root))
+        if path != path.strip():
+            raise ValueError(f'{path!r} in {root} begins or ends with a '
+                             'blank, which no list keeps: rename it.')
+        lines.append(
+            delimiter.join((path, *(str(numbers[n]) for n in video.labels))))
+    return ''.join(f'{line}\n' for line in lines)
 
 
 def data_config(chosen: Choices, source: str, classes: Sequence[str],
@@ -86,6 +97,7 @@ def data_config(chosen: Choices, source: str, classes: Sequence[str],
         dict(
             batch_size=Code('batch_size'),
             num_workers=Code('num_workers'),
+            persistent_workers=Code('num_workers > 0'),
             dataset=dict(
                 ann_file=Code(f"f'{{here}}/{list_}.txt'"),
                 data_prefix=dict(video=Code('root')),
@@ -93,23 +105,23 @@ def data_config(chosen: Choices, source: str, classes: Sequence[str],
                 **labels)))
                         for split, list_ in (('train', 'train'),
                                              ('val', 'val'), ('test', 'val')))
-    return f'''# The videos of {source}, and how they are read.
+    return f'''{wrapped(f'The videos of {source}, and how they are read.')}
 {bases('datasets/video')}
 
-here = '{{{{ fileDirname }}}}'
+here = "{{{{ fileDirname }}}}"
 root = {str(root)!r}
 classes = {list(classes)!r}
 num_classes = {len(classes)}
 {assigned(chosen, 'frames', 'size', 'batch_size', 'num_workers')}
 val_steps = {code(CENTER)}
-{commented(chosen['augment'])}
-augment = {code(crops(chosen))}
 {commented(chosen['flip'])}
 flip = {code(flip)}
+{commented(chosen['augment'])}
+augment = {code(crops(chosen))}
 
 sample = dict(type='UniformSample', clip_len=frames)
 train_pipeline = [_base_.open_video, sample, _base_.decode_video, *augment,
-    *flip, *_base_.pack_clip]
+    *_base_.pack_clip]
 val_pipeline = [_base_.open_video, dict(sample, test_mode=True),
     _base_.decode_video, *val_steps, *_base_.pack_clip]
 
@@ -217,7 +229,7 @@ default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(interval=epochs, max_keep_ckpts=1, save_best=None))
 randomness = dict(seed={chosen['seed'].value})
-work_dir = '{{{{ fileDirname }}}}/linear'
+work_dir = "{{{{ fileDirname }}}}/linear"
 '''
 
 
@@ -229,7 +241,7 @@ def order_config(cfg: Config) -> str:
 _base_ = ['./linear.py']
 
 model = dict(cls_head=dict(type='TemporalTransformerHead', num_heads={heads}))
-work_dir = '{{{{ fileDirname }}}}/order'
+work_dir = "{{{{ fileDirname }}}}/order"
 '''
 
 
@@ -276,7 +288,7 @@ default_hooks = dict(
     checkpoint=dict(
         max_keep_ckpts=1, save_best=None, every_n_iters=save_every))
 randomness = dict(seed={chosen['seed'].value})
-work_dir = '{{{{ fileDirname }}}}/dualpath'
+work_dir = "{{{{ fileDirname }}}}/dualpath"
 '''
 
 
