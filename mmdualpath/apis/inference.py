@@ -11,8 +11,9 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import nn
 
+from ..datasets.collection import read_names
 from ..datasets.reader import Frames
-from ..sliding import in_frames, sliding_windows
+from ..sliding import sliding_windows
 from .streaming import StreamingRecognizer
 from .videos import (Predictor, VideoResult, find_videos, for_each, frames_in,
                      prediction_at)
@@ -71,7 +72,7 @@ class VideoInferencer(Predictor, ActionRecogInferencer):
             str(model) if isinstance(model, Path) else model, weights, device)
         self.labels = None
         if labels is not None:
-            self.labels = Path(labels).read_text().strip().split('\n')
+            self.labels = read_names(Path(labels))
             classes = self.model.cls_head.num_classes
             if len(self.labels) != classes:
                 raise ValueError(f'{labels} names {len(self.labels)} classes, '
@@ -127,13 +128,13 @@ class VideoInferencer(Predictor, ActionRecogInferencer):
         return over_windows(videos, self.pipeline, cut, self._score,
                             batch_size, num_workers)
 
-    def streaming(self, fps: float, window: float,
-                  stride: float) -> StreamingRecognizer:
-        """As :meth:`Predictor.streaming`."""
+    def stream_of(self, hop: int, window: int,
+                  fps: float) -> StreamingRecognizer:
+        """As :meth:`Predictor.stream_of`."""
         self.check_trained()
         return StreamingRecognizer(
             self.model,
-            hop=in_frames(stride, fps),
-            window=in_frames(window, fps),
+            hop=hop,
+            window=window,
             fps=fps,
             pipeline=self.pipeline)

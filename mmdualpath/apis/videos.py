@@ -15,8 +15,9 @@ from urllib.request import Request, urlopen
 import numpy as np
 
 from ..datasets.bad_videos import reason_of
+from ..datasets.decoding import open_video
 from ..datasets.video_files import result_names, videos_in
-from ..sliding import Windows, WindowStream
+from ..sliding import Windows, WindowStream, in_frames
 
 
 class Opened(NamedTuple):
@@ -117,6 +118,18 @@ class Predictor(ABC):
         """
 
     @abstractmethod
+    def stream_of(self, hop: int, window: int, fps: float) -> WindowStream:
+        """What :meth:`streaming` gives, by numbers of frames.
+
+        Args:
+            hop: From one prediction to the next.
+            window: Of a window.
+            fps: Frames per second.
+
+        Raises:
+            ValueError: As :meth:`scores`.
+        """
+
     def streaming(self, fps: float, window: float,
                   stride: float) -> WindowStream:
         """What predicts the windows of a stream that a file of it has.
@@ -130,6 +143,8 @@ class Predictor(ABC):
             ValueError: As :meth:`scores`, or if window or stride is not
                 positive.
         """
+        return self.stream_of(
+            in_frames(stride, fps), in_frames(window, fps), fps)
 
     def name(self, index: int) -> str:
         """Name of a class."""
@@ -228,6 +243,22 @@ def local(video: str, folder: Path) -> str:
     with urlopen(request) as page, path.open('wb') as file:
         shutil.copyfileobj(page, file)
     return str(path)
+
+
+def open_windows(video: str, folder: Path,
+                 cut: Callable[[int, float], Windows]) -> Tuple[Any, Opened]:
+    """An open video, and what is known of it.
+
+    Args:
+        video: Path or URL.
+        folder: What a URL is downloaded into.
+        cut: Gives the windows of a video of some frames and frames per second,
+            such as :func:`sliding_windows`.
+    """
+    file = local(video, folder)
+    reader = open_video(file)
+    fps, frames = reader.get_avg_fps(), len(reader)
+    return reader, Opened(file, fps, frames, cut(frames, fps))
 
 
 def frames_in(reader: Any, size: int = 32) -> Iterator[np.ndarray]:

@@ -11,9 +11,8 @@ from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ..datasets.bad_videos import reason_of
-from ..datasets.decoding import open_video
 from ..sliding import Windows
-from .videos import Opened, VideoResult, local
+from .videos import Opened, VideoResult, open_windows
 
 
 def segment(start: int, stop: int, fps: float) -> dict:
@@ -43,8 +42,7 @@ class VideoWindows(IterableDataset):
     Args:
         videos: Paths or URLs.
         pipeline: Takes what :func:`segment` gives and a ``video_reader``.
-        cut: Gives the windows of a video of some frames and frames per second,
-            such as :func:`sliding_windows`.
+        cut: See :func:`~mmdualpath.apis.videos.open_windows`.
         folder: Where URLs are downloaded to.
     """
 
@@ -69,14 +67,12 @@ class VideoWindows(IterableDataset):
                 yield number, -1, reason_of(error)
 
     def _read(self, number: int) -> Iterator[Any]:
-        file = local(self.videos[number], Path(self.folder, str(number)))
-        reader = open_video(file)
-        fps, frames = reader.get_avg_fps(), len(reader)
-        windows = self.cut(frames, fps)
-        yield Opened(file, fps, frames, windows)
-        for start, stop in windows:
+        reader, opened = open_windows(self.videos[number],
+                                      Path(self.folder, str(number)), self.cut)
+        yield opened
+        for start, stop in opened.windows:
             yield self.pipeline(
-                dict(segment(start, stop, fps), video_reader=reader))
+                dict(segment(start, stop, opened.fps), video_reader=reader))
 
 
 def over_windows(videos: Sequence[str],
@@ -93,7 +89,7 @@ def over_windows(videos: Sequence[str],
     Args:
         videos: Paths or URLs. What fails on a single one is raised.
         pipeline: Takes what :func:`segment` gives and a ``video_reader``.
-        cut: See :class:`VideoWindows`.
+        cut: See :func:`~mmdualpath.apis.videos.open_windows`.
         model: Takes a batch as MMEngine collates it and gives something for
             each window of it.
         batch_size: Windows that go through the model at once.

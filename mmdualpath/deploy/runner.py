@@ -3,16 +3,16 @@
 Needs numpy, PyAV and the runtime of the model's format. Windows, sampling and
 resizing are those of the test pipeline that the model was exported with.
 """
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Iterable, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..apis.videos import Opened, Predictor, VideoResult, local
+from ..apis.videos import Predictor, VideoResult, open_windows
 from ..datasets.bad_videos import reason_of
-from ..datasets.decoding import open_video
-from ..sliding import WindowStream, in_frames, sliding_windows
+from ..sliding import WindowStream, sliding_windows
 from .runtimes import ExportedGraph
 from .steps import IMAGES, SAMPLERS
 
@@ -78,29 +78,27 @@ class ExportedModel(ExportedGraph, Predictor):
                     stride: Optional[float] = None,
                     batch_size: int = 4,
                     num_workers: int = 0) -> Iterator[VideoResult]:
-        """As :meth:`Predictor.predict_all`, in order, by this process."""
+        """As :meth:`Predictor.predict_all`, in order, and by this process."""
+        cut = partial(sliding_windows, window=window, stride=stride)
         with TemporaryDirectory() as folder:
             for number, video in enumerate(videos):
                 result = VideoResult(number, video)
                 try:
-                    file = local(video, Path(folder, str(number)))
-                    reader = open_video(file)
-                    fps, frames = reader.get_avg_fps(), len(reader)
-                    windows = sliding_windows(frames, fps, window, stride)
-                    result.opened = Opened(file, fps, frames, windows)
-                    result.outputs += self.scores(reader, windows, fps,
-                                                  batch_size)
+                    reader, opened = open_windows(video,
+                                                  Path(folder, str(number)),
+                                                  cut)
+                    result.opened = opened
+                    result.outputs += self.scores(reader, opened.windows,
+                                                  opened.fps, batch_size)
                 except Exception as error:
                     if len(videos) == 1:
                         raise
                     result.error = reason_of(error)
                 yield result
 
-    def streaming(self, fps: float, window: float,
-                  stride: float) -> 'ExportedStream':
-        """As :meth:`Predictor.streaming`; each clip is computed anew."""
-        return ExportedStream(self, in_frames(stride, fps),
-                              in_frames(window, fps), fps)
+    def stream_of(self, hop: int, window: int, fps: float) -> 'ExportedStream':
+        """As :meth:`Predictor.stream_of`; each clip is computed anew."""
+        return ExportedStream(self, hop, window, fps)
 
 
 class ExportedStream(WindowStream):
