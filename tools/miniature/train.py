@@ -266,13 +266,13 @@ def main() -> None:
     splits = ('train', 'test')
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(['inputs', 'mmdualpath'])
-    prepare_stills(grid.data, dict(zip(splits, grid.images)))
     backbones = sorted({cell.backbone for cell in cells})
     due = [name for name in backbones if not grid.pretrained(name).exists()]
     if due:
         print(f'Pretraining {", ".join(due)}', flush=True)
-    with context.Pool(args.workers) as pool:
-        pool.map(pretrain, [(grid.name, name) for name in due])
+        prepare_stills(grid.data, dict(zip(splits, grid.images)))
+        with context.Pool(args.workers) as pool:
+            pool.map(pretrain, [(grid.name, name) for name in due])
     views = {
         view
         for cell in cells
