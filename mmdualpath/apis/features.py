@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..models.backbones import DualPathBackbone, views_of
 from ..models.backbones.fingerprint import Fingerprint, digest
 from ..models.backbones.frozen import tensors_of
-from ..models.sites import locate
+from ..models.sites import sites_of, taps_of
 from ..sliding import Windows, in_frames, sliding_windows
 from .windows import Opened
 
@@ -142,16 +142,17 @@ class _BlockTap(_Tap):
 
     def __init__(self, network: nn.Module, block: int) -> None:
         super().__init__()
-        spot, = locate(network, 'block', [block])
+        spot, = taps_of(network, [block])
         self.module = spot.module
-        self.extra = spot.site.extra_tokens
-        self.token = getattr(network, 'cls_token', None) is not None
+        self.network, self.site = network, spot.site
 
-    def listen(self, module: nn.Module, args: tuple, out: Tensor) -> None:
+    def listen(self, module: nn.Module, args: tuple, out: Any) -> None:
         """A forward hook."""
-        tokens = out.flatten(1, -2)
-        self.heard.append(
-            tokens[:, 0] if self.token else tokens[:, self.extra:].mean(1))
+        unpack, site = sites_of(self.network).stream.unpack, self.site
+        tokens = unpack(self.network, site, out)
+        part = slice(site.class_tokens) if site.class_tokens else slice(
+            site.extra_tokens, None)
+        self.heard.append(tokens[:, part].mean(1))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import torch
 from helpers import ROOT, load_tool
 from mmaction.registry import DATASETS
 from mmengine.config import Config
+from rows import BACKBONES
 from tiny_training import CLIP, make_config, make_runner, write_videos
 
 from mmdualpath.datasets.feature_cache import FeatureCache
@@ -420,6 +421,58 @@ def test_killed_at_any_moment(place, written, tmp_path):
     for name in files:
         assert (folder / name).read_bytes() == \
             (written / 'train' / name).read_bytes()
+
+
+@pytest.mark.parametrize('backbone, block, shape', [
+    ('timm_hiera', 1, (4, 1, 16, 12)),
+    ('timesformer', 0, (1, 1, 1 + 4 * 4, 24)),
+    ('mvit', 2, (1, 1, 1 + 2 * 4, 16)),
+    ('uniformerv2', 1, (1, 1, 4 + 4 * 4, 24)),
+])
+def test_rows_in_another_order(backbone, block, shape, tmp_path):
+    """Written and read bit for bit, and a probe trains on them."""
+    write_videos(tmp_path, VIDEOS)
+    cfg, clips = tiny(tmp_path), len(BACKBONES[backbone][1]) == 4
+    layout = 'NCTHW' if clips else 'NCHW'
+    cfg.model.type = 'Recognizer3D' if clips else 'Recognizer2D'
+    cfg.model.data_preprocessor.format_shape = layout
+    for split in ('train', 'val', 'test'):
+        dataset = cfg[f'{split}_dataloader'].dataset
+        dataset.pipeline = cfg.val_dataloader.dataset.pipeline
+        dataset.pipeline[-2].input_format = layout
+    cfg.model.backbone = dict(
+        type='FrozenFeatures',
+        backbone=BACKBONES[backbone][0],
+        blocks=[block],
+        pool=2)
+    cfg.model.cls_head.in_channels = shape[-1]
+    cfg.dump(tmp_path / 'tiny.py')
+    folder = tmp_path / 'features'
+    write(tmp_path, folder)
+    model, data = model_and_data(tmp_path, 'val')
+    cache = FeatureCache(folder / 'val')
+    assert len(cache) == VIDEOS
+    for item in range(VIDEOS):
+        sample = data[Draw(item, (0, 0, item))]
+        batch = model.data_preprocessor(
+            dict(
+                inputs=[sample['inputs']],
+                data_samples=[sample['data_samples']]))
+        expected, _ = model.extract_feat(batch['inputs'])
+        features, _ = cache.read(item)
+        assert features.shape == shape
+        assert torch.equal(features[:, 0], expected.tokens[0])
+    plain, cached = (outputs_of(tmp_path, c) for c in (None, folder))
+    assert len(cached[0]) == len(plain[0]) > 1
+    for (_, ours), (batch, theirs) in zip(plain[0], cached[0]):
+        assert batch['inputs'][0].shape == shape
+        assert ours == pytest.approx(theirs, rel=1e-4)
+    states = [
+        runner.model.cls_head.state_dict() for _, runner in (plain, cached)
+    ]
+    for name, tensor in states[0].items():
+        torch.testing.assert_close(
+            states[1][name], tensor, rtol=1e-3, atol=1e-4)
 
 
 LAST = dict(type='STAdapter', site='block', width=8, num_frames=4)

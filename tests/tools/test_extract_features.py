@@ -9,9 +9,11 @@ import videos as files
 from helpers import (CONFIGS, PIXELS, config, load_tool, on_rendered_videos,
                      shrink)
 from mmaction.apis import init_recognizer
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
+from rows import frozen, samples
 
 from mmdualpath.apis import windows
 from mmdualpath.apis.features import FeatureReader
@@ -182,6 +184,26 @@ def test_blocks(made, block):
         handle.remove()
         halves.append(heard[0][:, 0].mean(0))
     torch.testing.assert_close(got[0], torch.cat(halves))
+
+
+@pytest.mark.parametrize('backbone, tokens', [('uniformerv2', 4), ('mvit', 1),
+                                              ('timm_hiera', 0)])
+def test_blocks_of_networks_in_another_order(backbone, tokens):
+    """Means of the class tokens of a video, or of all patches."""
+    model = torch.nn.Module()
+    model.backbone = MODELS.build(
+        dict(
+            type='AdaptedBackbone',
+            backbone=frozen(backbone),
+            adapters=[dict(type='ParallelAdapter', site='mlp')])).eval()
+    model.test_step = lambda batch: model.backbone(batch['inputs'])
+    x = samples(backbone)
+    got = FeatureReader(model, 'block:0')(dict(inputs=x, data_samples=[0] * 4))
+    whole, = MODELS.build(
+        dict(type='FrozenFeatures', backbone=frozen(backbone),
+             blocks=[0]))(x).tokens
+    part = whole[:, :tokens] if tokens else whole
+    torch.testing.assert_close(got, part.mean(1))
 
 
 def test_other_models(made, monkeypatch, tmp_path):

@@ -8,6 +8,7 @@ from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...options import checked
 from ..complete import refuse_misfit
@@ -19,6 +20,7 @@ from .inject import Adapters, inject
 from .resume import first_changed, resume
 
 FINGERPRINT = 'frozen_backbone'
+NORMS = (nn.LayerNorm, nn.GroupNorm, _BatchNorm)
 
 
 @MODELS.register_module()
@@ -51,7 +53,8 @@ class AdaptedBackbone(BaseModule):
         with_cp: Whether to recompute blocks in the backward pass to save
             memory.
         frozen_dtype: Type the frozen parameters are stored in, such as
-            ``'bfloat16'``, for training and testing under autocast.
+            ``'bfloat16'``, for training and testing under autocast. Norms
+            stay in float32 where it is shorter.
         any_normalization: Whether the data preprocessor may deliberately
             normalise otherwise than the weights were trained with.
         as_tuple: Whether outputs stay a tuple, which mmpretrain's necks and
@@ -206,8 +209,16 @@ class AdaptedBackbone(BaseModule):
         }
 
     def _store_frozen(self, dtype: torch.dtype) -> None:
+        # Autocast computes norms in float32, and on a CPU casts nothing.
+        norms = [m for m in self.modules() if isinstance(m, NORMS)]
+        kept = {
+            id(tensor)
+            for norm in norms if dtype.itemsize < torch.float32.itemsize
+            for _, tensor in tensors_of(norm)
+        }
         for name, tensor in tensors_of(self):
-            if name in self._frozen and tensor.is_floating_point():
+            if name in self._frozen and tensor.is_floating_point() \
+                    and id(tensor) not in kept:
                 tensor.data = tensor.data.to(dtype)
 
 

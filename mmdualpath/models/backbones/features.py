@@ -1,7 +1,8 @@
 """A frozen network that is read, not adapted."""
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import (Any, ContextManager, Dict, Iterator, List, Mapping,
-                    Optional, Sequence, Union)
+                    Optional, Sequence, Tuple, Union)
 
 import torch
 from mmaction.registry import MODELS
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from ...options import checked
 from ..adapters.attention import AttentionAdapter
 from ..features import Features, joined
-from ..sites import AttentionInputs, Site, final_norm_of, locate, sites_of
+from ..sites import (AttentionInputs, Site, final_norm_of, locate, sites_of,
+                     taps_of)
 from .adapted import AdaptedBackbone
 from .frozen import FrozenBackbone
 
@@ -32,6 +34,7 @@ class FrozenFeatures(AdaptedBackbone):
             :class:`FrozenBackbone` that several views share.
         blocks: Indices of blocks, negative ones from the end.
         tokens: ``all``, the ``class_token`` alone, or the ``patches`` alone.
+            In clips of UniFormerV2 each frame has a class token.
         final_norm: Whether the norm behind the network's last block is
             applied to the tokens of each chosen block.
         pool: Side of the squares of patches whose means stand for them, in
@@ -52,9 +55,8 @@ class FrozenFeatures(AdaptedBackbone):
     Raises:
         ValueError: If the network has no weights, no such block, no class
             token, no final norm of the blocks' width, or its row in the table
-            of sites does not know how its attention is written; if its
-            tokens are in no order of their map; or if ``pool`` would leave
-            nothing that is asked for.
+            of sites does not know how its attention is written; or if
+            ``pool`` would leave nothing that is asked for.
     """
 
     def __init__(self,
@@ -77,13 +79,8 @@ class FrozenFeatures(AdaptedBackbone):
         if tokens not in TOKENS:
             raise ValueError(f'tokens={tokens!r} is none of '
                              f'{", ".join(TOKENS)}.')
-        spots = locate(self.base, 'block', blocks)
-        if not spots[0].site.raster:
-            raise ValueError(f'FrozenFeatures of {kind}: its tokens are not '
-                             'in the order of batch and map.')
-        # Some networks have registers alone.
-        if tokens == 'class_token' and spots[0].site.extra_tokens <= getattr(
-                self.base, 'num_reg_tokens', 0):
+        spots = taps_of(self.base, blocks)
+        if tokens == 'class_token' and not spots[0].site.class_tokens:
             raise ValueError(f'tokens={tokens!r}: {kind} has none.')
         given = dict(
             queries_keys=queries_keys,
@@ -153,7 +150,7 @@ class FrozenFeatures(AdaptedBackbone):
         Raises:
             ValueError: If ``cache`` is set and these are no such tokens.
         """
-        site = locate(self.base, 'block', self.blocks)[0].site
+        site = taps_of(self.base, self.blocks)[0].site
         if self.cache is not None:
             if x.shape[1] != len(self.blocks) or x.shape[-1] != site.dims:
                 raise ValueError(
@@ -161,9 +158,9 @@ class FrozenFeatures(AdaptedBackbone):
                     f'features of {len(self.blocks)} blocks of {site.dims} '
                     'channels. CachedFeaturesHook must be among the hooks of '
                     'the config: it lets the loaders read them.')
-            extra = 0 if self.tokens == 'patches' else \
-                1 if self.tokens == 'class_token' else site.extra_tokens
-            return Features(x.unbind(1), extra, site.row == 'clip')
+            return Features(
+                x.unbind(1),
+                self._part(site)[1], site.row == 'clip')
         parts = [x] if self.at_once is None else x.split(self.at_once)
         read = [self._read(part) for part in parts]
         features = read[0] if len(read) == 1 else joined(read)
@@ -171,7 +168,7 @@ class FrozenFeatures(AdaptedBackbone):
 
     def _read(self, x: Tensor) -> Features:
         """Features of images or clips that pass the network together."""
-        site = locate(self.base, 'block', self.blocks)[0].site
+        site = taps_of(self.base, self.blocks)[0].site
         heard: Dict[str, List] = dict(tokens=[], queries=[], keys=[])
         with torch.no_grad(), self._precision(x), self._listening(heard):
             self.base(x if self.dtype is None else x.to(self.dtype))
@@ -180,11 +177,7 @@ class FrozenFeatures(AdaptedBackbone):
                 tokens = [final_norm_of(self.base)(t) for t in tokens]
             if self.dtype is not None:  # norms give float32 under autocast
                 tokens = [t.to(self.dtype) for t in tokens]
-        extra = site.extra_tokens
-        part, extra = dict(
-            all=(slice(None), extra),
-            patches=(slice(extra, None), 0),
-            class_token=(slice(1), 1))[self.tokens]
+        part, extra = self._part(site)
         if self.pool > 1:
             tokens = [self._pooled(t, site.extra_tokens, x) for t in tokens]
         # A view of the class tokens would keep all others in memory.
@@ -194,6 +187,14 @@ class FrozenFeatures(AdaptedBackbone):
                 name: tuple(t)
                 for name, t in heard.items()
             })
+
+    def _part(self, site: Site) -> Tuple[slice, int]:
+        """Which tokens are handed out, and how many of them are extra."""
+        extra, first = site.extra_tokens, site.class_tokens
+        return dict(
+            all=(slice(None), extra),
+            patches=(slice(extra, None), 0),
+            class_token=(slice(first), first))[self.tokens]
 
     def _pooled(self, tokens: Tensor, extra: int, x: Tensor) -> Tensor:
         """``(B, N, C)`` with the means of squares of patches."""
@@ -210,14 +211,19 @@ class FrozenFeatures(AdaptedBackbone):
     def _listening(self, heard: Dict[str, List]) -> Iterator[None]:
         """Note what the chosen blocks put out while inside."""
 
-        def note(block: nn.Module, args: Any, out: Tensor) -> None:
-            heard['tokens'].append(out.flatten(1, -2))
+        unpack = sites_of(self.base).stream.unpack
 
-        blocks = locate(self.base, 'block', self.blocks)
+        def note(site: Site, block: nn.Module, args: Any, out: Any) -> None:
+            heard['tokens'].append(unpack(self.base, site, out))
+
+        blocks = taps_of(self.base, self.blocks)
         attentions = locate(self.base, 'msa',
                             self.blocks) if self.queries_keys else []
         modules = [spot.module for spot in attentions]
-        handles = [spot.module.register_forward_hook(note) for spot in blocks]
+        handles = [
+            spot.module.register_forward_hook(partial(note, spot.site))
+            for spot in blocks
+        ]
         try:
             for spot in attentions:
                 setattr(spot.parent, spot.name,

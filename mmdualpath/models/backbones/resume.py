@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..adapters.base import Adapter
-from ..sites import blocks_of
+from ..sites import Spot, Wrapper, blocks_of, sites_of, taps_of
 
 TRAINS = ('Something in front of the blocks trains: what they put out cannot '
           'be kept in files.')
@@ -72,39 +72,36 @@ def _replaced(network: nn.Module, block: int,
               tokens: Tensor) -> Iterator[None]:
     """Inside, the blocks in front of one are not run; the last gives tokens.
     """
-    places = blocks_of(network)[:block]
-    modules = [getattr(parent, name) for parent, name in places]
-    for parent, name in places[:-1]:
-        setattr(parent, name, _Passed())
-    setattr(*places[-1], _Given(tokens))
+    spots = taps_of(network, range(block))
+    modules = [spot.module for spot in spots]
+    for spot in spots:
+        given = tokens if spot is spots[-1] else None
+        setattr(spot.parent, spot.name, _Passed(network, spot, given))
     try:
         yield
     finally:
-        for place, module in zip(places, modules):
-            setattr(*place, module)
+        for spot, module in zip(spots, modules):
+            setattr(spot.parent, spot.name, module)
 
 
-class _Passed(nn.Module):
-    """A block that leaves everything as it is."""
-
-    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """``x -> x``."""
-        return x
-
-
-class _Given(nn.Module):
-    """A block that puts out what it was given once.
+class _Passed(Wrapper):
+    """A block that does not run.
 
     Args:
-        tokens: ``(B, N, C)``.
+        network: The backbone.
+        spot: Where the block is.
+        tokens: What it puts out, ``(B, N, C)``; None where nothing reads it.
     """
 
-    def __init__(self, tokens: Tensor) -> None:
+    def __init__(self, network: nn.Module, spot: Spot,
+                 tokens: Optional[Tensor]) -> None:
         super().__init__()
+        self.base = spot.module
+        self._of = network, spot.site
         self.tokens = tokens
 
-    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Tokens in the form of the block's own, as a map if it is one.
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Tokens in the form of the block's own, such as a map.
 
         Raises:
             ValueError: If something in front of it trains, or they are of
@@ -112,10 +109,15 @@ class _Given(nn.Module):
         """
         if x.requires_grad:
             raise ValueError(TRAINS)
-        if x.numel() != self.tokens.numel():
+        stream = sites_of(self._of[0]).stream
+        out = stream.blank(*self._of, x, *args, **kwargs)
+        if self.tokens is None:
+            return out
+        shape = stream.unpack(*self._of, out).shape
+        if shape != self.tokens.shape:
             raise ValueError(f'Features {tuple(self.tokens.shape)} are not of '
-                             f'the size of this block, {tuple(x.shape)}.')
-        return self.tokens.view_as(x).to(x.dtype)
+                             f'the size of this block, {tuple(shape)}.')
+        return stream.pack(*self._of, self.tokens.to(x.dtype), out)
 
 
 def put_out(network: nn.Module, block: int, x: Tensor) -> Tensor:
@@ -130,9 +132,11 @@ def put_out(network: nn.Module, block: int, x: Tensor) -> Tensor:
         ValueError: If something in front of it trains.
     """
     heard = []
-    parent, name = blocks_of(network)[block]
-    handle = getattr(parent, name).register_forward_hook(
-        lambda module, args, out: heard.append(out.flatten(1, -2)))
+    spot, = taps_of(network, [block])
+    unpack = sites_of(network).stream.unpack
+    handle = spot.module.register_forward_hook(
+        lambda module, args, out: heard.append(
+            unpack(network, spot.site, out)))
     try:
         network(x)
     finally:

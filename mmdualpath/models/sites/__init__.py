@@ -45,11 +45,11 @@ from . import more, openmmlab, timm, transformers  # noqa: F401
 from .attention import AttentionInputs, Layout
 from .geometry import Windows
 from .rows import (Place, Sites, Spot, blocks_of, final_norm_of, locate,
-                   register_sites, resolve, sites_of, unwrapped)
-from .site import Site, Stem, Wrapper
+                   register_sites, resolve, sites_of, taps_of, unwrapped)
+from .site import Site, Stem, Stream, Wrapper
 
 __all__ = [
     'AttentionInputs', 'Layout', 'Place', 'Site', 'Sites', 'Spot', 'Stem',
-    'Windows', 'Wrapper', 'blocks_of', 'final_norm_of', 'locate',
-    'register_sites', 'resolve', 'sites_of', 'unwrapped'
+    'Stream', 'Windows', 'Wrapper', 'blocks_of', 'final_norm_of', 'locate',
+    'register_sites', 'resolve', 'sites_of', 'taps_of', 'unwrapped'
 ]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .attention import Layout
 from .geometry import Windows, square_map
-from .site import ROWS, Site, Stem, Wrapper
+from .site import ROWS, Site, Stem, Stream, Wrapper
 
 STEM, TOKENS, BLOCK = 'stem', 'tokens', 'block'
 CHANGES = 'the others change the number or the width of tokens'
@@ -49,6 +49,11 @@ def _extra_tokens(backbone: nn.Module) -> int:
     return getattr(backbone, 'num_extra_tokens', 0)
 
 
+def _class_tokens(backbone: nn.Module, extra_tokens: int) -> int:
+    """One, unless registers are all there is."""
+    return int(extra_tokens > getattr(backbone, 'num_reg_tokens', 0))
+
+
 @dataclass(frozen=True)
 class Sites:
     """The row of a backbone class.
@@ -68,12 +73,15 @@ class Sites:
         tokens: Path in the backbone to a module that all tokens pass with
             their positions, in front of the first norm; None if there is
             none.
-        extra_tokens: Tokens in front of the patches.
+        extra_tokens: Tokens in front of the patches of a row of the batch.
+        class_tokens: How many of them are class tokens, which come first: a
+            function of the backbone and their number.
         positions: Names of the tables of learned positions ``(..., L, C)``,
             and how many of their first rows belong to no patch.
         attn: Path in a block to an attention that may be called with any set
             of tokens; None if it may not.
         windows: How attention is cut into windows, if it is.
+        stream: What blocks hand on.
         keeps: Whether a block keeps the shape of its tokens; the site
             ``block`` is there alone.
         raster: Whether patches are in the order of their map, row by row.
@@ -97,10 +105,12 @@ class Sites:
     tokens: Optional[str] = None
     is_block: Callable[[nn.Module], bool] = lambda module: True
     extra_tokens: Callable[[nn.Module], int] = _extra_tokens
+    class_tokens: Callable[[nn.Module, int], int] = _class_tokens
     positions: Mapping[str, Callable[[nn.Module], int]] = field(
         default_factory=lambda: dict(pos_embed=_extra_tokens))
     attn: Optional[str] = None
     windows: Optional[Windows] = None
+    stream: Stream = field(default_factory=Stream)
     keeps: Optional[Callable[[nn.Module], bool]] = None
     raster: bool = True
     regions: bool = False
@@ -297,17 +307,7 @@ def locate(backbone: nn.Module,
     if site not in row.names:
         raise ValueError(f'{kind} has no site {site!r}; it has '
                          f'{", ".join(row.names)}.')
-    extra_tokens = row.extra_tokens(backbone)
-    everywhere = dict(
-        name=site,
-        backbone=kind,
-        stem=row.stem,
-        extra_tokens=extra_tokens,
-        row=row.row if isinstance(row.row, str) else row.row(backbone),
-        as_map=row.as_map and site != STEM,  # it is unpacked
-        raster=row.raster or site == STEM,
-        rotary=row.rotary(backbone),
-        windows=row.regions or row.windows is not None)
+    everywhere = _everywhere(backbone, site)
     places = row.blocks_of(backbone)
 
     if site in (STEM, TOKENS):
@@ -351,6 +351,55 @@ def locate(backbone: nn.Module,
         replace(s, site=replace(s.site, chosen=tuple(chosen)))
         for s in chosen.values()
     ]
+
+
+def taps_of(backbone: nn.Module,
+            blocks: Optional[Sequence[int]] = None) -> List[Spot]:
+    """Blocks whose tokens are read behind them.
+
+    These are all blocks, those too that change the number or the width of
+    their tokens, and what adapters stand around them. ``dims`` of their sites
+    is the width of what they give, which the ``stream`` of the row reads.
+
+    Args:
+        backbone: A backbone, with adapters or without.
+        blocks: Indices of blocks, negative ones from the end; None is all.
+
+    Raises:
+        ValueError: If a block does not exist.
+    """
+    row = sites_of(backbone)
+    everywhere = _everywhere(backbone, BLOCK)
+    places = row.blocks_of(backbone)
+    found = {}
+    for index, (holder, key) in enumerate(places):
+        block = unwrapped(getattr(holder, key))
+        dims = row.stream.dims(block) if row.stream.dims else _width(
+            unwrapped(getattr(*resolve(block, row.norm))))
+        found[index] = Spot(
+            holder, key,
+            Site(dims=dims, block=index, num_blocks=len(places), **everywhere),
+            block)
+    chosen = _choose(found, blocks, len(places), BLOCK,
+                     type(backbone).__name__, '')
+    return list(chosen.values())
+
+
+def _everywhere(backbone: nn.Module, site: str) -> Dict[str, Any]:
+    """What is the same at a site of all blocks."""
+    row = sites_of(backbone)
+    extra_tokens = row.extra_tokens(backbone)
+    return dict(
+        name=site,
+        backbone=type(backbone).__name__,
+        stem=row.stem,
+        extra_tokens=extra_tokens,
+        class_tokens=row.class_tokens(backbone, extra_tokens),
+        row=row.row if isinstance(row.row, str) else row.row(backbone),
+        as_map=row.as_map and site != STEM,  # it is unpacked
+        raster=row.raster or site == STEM,
+        rotary=row.rotary(backbone),
+        windows=row.regions or row.windows is not None)
 
 
 def _choose(found: Mapping[int, Spot], blocks: Optional[Sequence[int]],

@@ -45,6 +45,28 @@ class Stem:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """What blocks hand on.
+
+    Attributes:
+        unpack: Tokens ``(B, N, C)`` in the order of batch and map, of the
+            backbone, the block's site and what it gives.
+        pack: Such tokens in the form that the block gives them, of the
+            backbone, the site, the tokens and something of that form.
+        blank: Something of that form, of the backbone, the site and what the
+            block is called with.
+        dims: Channels that a block gives; None is the width of its norm.
+    """
+    unpack: Callable[..., Tensor] = \
+        lambda backbone, site, out: out.flatten(1, -2)
+    pack: Callable[..., Any] = \
+        lambda backbone, site, tokens, out: tokens.view_as(out)
+    blank: Callable[..., Any] = \
+        lambda backbone, site, x, *args, **kwargs: x
+    dims: Optional[Callable[[nn.Module], int]] = None
+
+
+@dataclass(frozen=True)
 class Site:
     """A place in a backbone where an adapter is attached.
 
@@ -55,6 +77,7 @@ class Site:
             a site outside the blocks.
         num_blocks: Number of blocks of the backbone.
         extra_tokens: Tokens in front of the patches, such as a class token.
+        class_tokens: How many of them are class tokens; they come first.
         backbone: Class of the backbone.
         chosen: Indices of all blocks that the adapter's config chose.
         row: What a row of the batch is there: a ``frame`` (one image), a
@@ -77,6 +100,7 @@ class Site:
     block: int = -1
     num_blocks: int = 0
     extra_tokens: int = 0
+    class_tokens: int = 0
     backbone: str = ''
     chosen: Tuple[int, ...] = ()
     row: str = 'frame'

@@ -1,4 +1,5 @@
 """Rows of timm's backbones, by name: timm itself is not imported."""
+import math
 from typing import Any, Optional, Sequence, Tuple
 
 import torch
@@ -9,7 +10,7 @@ from .attention import Layout, Rotate
 from .geometry import Windows
 from .openmmlab import WINDOW_ATTENTION
 from .rows import CHANGES, Place, Sites, register_sites
-from .site import Stem, square
+from .site import Site, Stem, Stream, square
 
 
 def _map_to_tokens(out: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
@@ -84,6 +85,24 @@ def _calls_window_qkv(block: nn.Module) -> bool:
 def _keeps(block: nn.Module) -> bool:
     """Whether a block of Hiera pools nothing and stays as wide."""
     return block.dim == block.dim_out and block.attn.q_stride == 1
+
+
+def _rolled(backbone: nn.Module, site: Site, out: Tensor) -> Tensor:
+    """Tokens of a block of Hiera, row by row."""
+    return backbone.reroll(out, site.block).flatten(1, -2)
+
+
+def _unrolled(backbone: nn.Module, site: Site, tokens: Tensor,
+              out: Tensor) -> Tensor:
+    """Tokens in the order of the mask units behind a block."""
+    number = torch.arange(tokens.shape[1], device=tokens.device)
+    order = _rolled(backbone, site, number[None, :, None]).flatten()
+    return tokens[:, order.argsort()]
+
+
+def _pooled(backbone: nn.Module, site: Site, x: Tensor) -> Tensor:
+    _, size = backbone.reroll.schedule[site.block]
+    return x.new_zeros(len(x), math.prod(size), site.dims)
 
 
 def _cut(block: nn.Module,
@@ -206,6 +225,7 @@ register_sites(
             fc2='mlp.fc2',
             norm1=Place('norm1', **_IN_STAGE),
             norm2='norm2'),
+        stream=Stream(_rolled, _unrolled, _pooled),
         keeps=_keeps,
         raster=False,
         regions=True))

@@ -5,6 +5,8 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
+from rows import frozen, samples, stir
+from torch.utils._pytree import tree_leaves
 
 from mmdualpath.models import FrozenBackbone
 from mmdualpath.models.backbones.adapted import FINGERPRINT
@@ -250,8 +252,20 @@ def test_swin_adapts_plain_windows(tiny_swin):
 def test_frozen_weights_in_bfloat16(tiny_clip):
     exact = build(tiny_clip, adapters=[SERIAL])
     model = build(tiny_clip, adapters=[SERIAL], frozen_dtype='bfloat16')
-    types = {p.requires_grad: p.dtype for p in model.parameters()}
-    assert types == {True: torch.float32, False: torch.bfloat16}
+    norms = {
+        id(p)
+        for m in model.modules() if isinstance(m, torch.nn.LayerNorm)
+        for p in m.parameters()
+    }
+    types = {
+        (p.requires_grad, id(p) in norms): p.dtype
+        for p in model.parameters()
+    }
+    assert types == {
+        (True, False): torch.float32,
+        (False, False): torch.bfloat16,
+        (False, True): torch.float32
+    }
     model.load_state_dict(exact.state_dict())  # the fingerprint is the file's
     images = torch.rand(2, 3, 32, 32)
     with torch.autocast('cpu', torch.bfloat16):
@@ -260,6 +274,36 @@ def test_frozen_weights_in_bfloat16(tiny_clip):
     torch.testing.assert_close(got.float(), exact(images), rtol=0.1, atol=0.1)
     assert all(p.grad is not None for p in model.parameters()
                if p.requires_grad)
+
+
+FRAMES = dict(type='FramePositions', site='stem', num_frames=2)
+PARALLEL = dict(type='ParallelAdapter', site='mlp', width=4)
+
+
+@pytest.mark.parametrize('backbone, adapter', [
+    ('vit', dict(FRAMES, site='tokens')),
+    ('vit', PARALLEL),
+    ('swin', FRAMES),
+    ('timm_hiera', FRAMES),
+    ('dualformer_image', FRAMES),
+    ('mvit', PARALLEL),
+])
+def test_a_step_in_bfloat16(backbone, adapter):
+    """On what frozen norms get in float32 too, as of these adapters."""
+    results, x = [], samples(backbone)
+    for dtype in (None, 'bfloat16'):
+        own = copy.deepcopy(frozen(backbone))  # shared tensors would change
+        torch.manual_seed(0)
+        model = build(own, adapters=[adapter], frozen_dtype=dtype)
+        stir(model)
+        with torch.autocast('cpu', torch.bfloat16, enabled=dtype is not None):
+            out = tree_leaves(model(x))[-1].float()
+            (out * torch.randn(out.shape)).sum().backward()
+        grads = [p.grad.ravel() for p in model.parameters() if p.requires_grad]
+        results.append((out.detach(), torch.cat(grads)))
+    for exact, half in zip(*results):
+        assert exact.any()
+        assert (half - exact).norm() < 0.1 * exact.norm()
 
 
 @pytest.mark.parametrize('blocks', [[1], [0, 1]])

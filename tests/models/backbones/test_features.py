@@ -7,18 +7,11 @@ from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
 from rows import BACKBONES, SWIN, VIT, bare, frozen, samples
 
-from mmdualpath.models.backbones.frozen import tensors_of
+from mmdualpath.models.backbones.frozen import FrozenBackbone, tensors_of
 from mmdualpath.models.features import Features
 from mmdualpath.models.sites import blocks_of, locate, sites_of
 
-# Tokens of MViT's blocks are of several numbers.
-REFUSED = dict(
-    timm_hiera='order of batch and map',
-    timesformer='order of batch and map',
-    uniformerv2='order of batch and map',
-    mvit="of MViT have no site 'block'")
-every_backbone = pytest.mark.parametrize(
-    'backbone', [b for b in BACKBONES if b not in REFUSED])
+every_backbone = pytest.mark.parametrize('backbone', BACKBONES)
 EXTRA = dict(  # class tokens and registers
     vit=1,
     clip=1,
@@ -30,19 +23,29 @@ EXTRA = dict(  # class tokens and registers
     beit=1,
     eva02=1,
     hf_dinov2=5,
-    hf_dinov3=3)
+    hf_dinov3=3,
+    timesformer=1,
+    mvit=1,
+    uniformerv2=4)
+OF_EACH_FRAME = dict(uniformerv2=4)  # class tokens
 NO_ATTENTION = {
-    'dualformer', 'dualformer_image', 'timm_swinv2', 'swinv2', 'beit', 'eva02'
+    'dualformer', 'dualformer_image', 'timm_swinv2', 'timm_hiera', 'swinv2',
+    'beit', 'eva02', 'timesformer', 'mvit', 'uniformerv2'
 }
-# VideoMAE norms the mean of the tokens, BEiT nothing unless it is asked to;
-# HiViT nothing at all.
-NO_FINAL_NORM = {'videomae', 'beit', 'hivit', 'hivit_rpe'}
+# VideoMAE and Hiera norm the mean of the tokens, BEiT nothing unless it is
+# asked to; HiViT nothing at all; UniFormerV2 a mix of two of its paths.
+NO_FINAL_NORM = {
+    'videomae', 'beit', 'hivit', 'hivit_rpe', 'timm_hiera', 'uniformerv2'
+}
 # Networks whose blocks are of several widths.
 WIDENING = {
     'dualformer', 'dualformer_image', 'swin', 'video_swin', 'timm_swin',
-    'timm_swinv2', 'swinv2'
+    'timm_swinv2', 'swinv2', 'timm_hiera', 'mvit'
 }
-CLIPS = {'video_swin', 'videomae', 'dualformer', 'hf_vjepa2'}
+CLIPS = {
+    'video_swin', 'videomae', 'dualformer', 'hf_vjepa2', 'timesformer', 'mvit',
+    'uniformerv2'
+}
 
 
 def build(backbone, **options):
@@ -62,6 +65,138 @@ def called(module, calls):
     module.forward = noting
 
 
+def tokens_of_hiera(network, x):
+    """By timm's own way from the order of windows to maps."""
+    maps = network.forward_intermediates(
+        x, intermediates_only=True, coarse=False)
+    return [m.flatten(2).mT for m in maps]
+
+
+def tokens_of_mvit(network, x):
+    """As MMAction2 puts out stages, of which each block is made one."""
+    network = copy.deepcopy(network)
+    number = len(network.blocks)
+    network.stage_indices = {i: i for i in range(number)}
+    network.out_scales = list(range(number))
+    network.output_cls_token = network.with_cls_token
+    for i in range(number):
+        setattr(network, f'norm{i}', torch.nn.Identity())
+    outs = network(x)
+    if not network.with_cls_token:
+        return [out.flatten(2).mT for out in outs]
+    return [torch.cat((c[..., None], p.flatten(2)), 2).mT for p, c in outs]
+
+
+def tokens_of_timesformer(network, x):
+    """Block by block, patch by patch."""
+    b, times, places = len(x), x.shape[2], network.pos_embed.shape[1] - 1
+    patches = network.patch_embed(x) + network.pos_embed[:, 1:]
+    y = [network.cls_token[0] + network.pos_embed[0, :1]]
+    y = [y[0].expand(b, -1)]
+    for p in range(places):
+        for t in range(times):
+            y.append(patches[t::times, p] + network.time_embed[:, t])
+    y, found = torch.stack(y, 1), []
+    for layer in network.transformer_layers.layers:
+        y = layer(y)
+        order = [
+            1 + p * times + t for t in range(times) for p in range(places)
+        ]
+        found.append(torch.stack([y[:, i] for i in [0, *order]], 1))
+    return found
+
+
+def tokens_of_uniformerv2(network, x):
+    """Block by block, frame by frame."""
+    b, times, positions = len(x), x.shape[2], network.positional_embedding
+    rows = []
+    for clip in x:
+        for t in range(times):
+            patches = network.conv1(clip[None, :, t:t + 1])[0].flatten(1).T
+            frame = torch.cat((network.class_embedding[None], patches))
+            rows.append(network.ln_pre(frame + positions))
+    y, found = torch.stack(rows, 1), []
+    for block in network.transformer.resblocks:
+        y = block(y, times)
+        clips = []
+        for i in range(b):
+            frames = [y[:, i * times + t] for t in range(times)]
+            clips.append(
+                torch.cat([f[:1] for f in frames] + [f[1:] for f in frames]))
+        found.append(torch.stack(clips))
+    return found
+
+
+# Networks whose blocks hand on something else than tokens in the order of
+# batch and map.
+REFERENCES = dict(
+    timm_hiera=tokens_of_hiera,
+    mvit=tokens_of_mvit,
+    timesformer=tokens_of_timesformer,
+    uniformerv2=tokens_of_uniformerv2)
+
+
+other_orders = pytest.mark.parametrize('backbone, changes, size', [
+    ('timm_hiera', {}, (32, 32)),
+    ('timm_hiera', dict(stages=(2, 1, 2), q_pool=2, mask_unit_size=(8, 8),
+                        mask_unit_attn=(True, True, False),
+                        img_size=(64, 96)), (64, 96)),
+    ('timm_hiera', dict(stages=(1, 1, 1), q_pool=1, mask_unit_size=(4, 4),
+                        mask_unit_attn=(True, False, False)), (32, 32)),
+    ('mvit', {}, (4, 32, 32)),
+    ('mvit', dict(dim_mul_in_attention=False), (4, 44, 36)),
+    ('mvit', dict(with_cls_token=False), (6, 32, 48)),
+    ('timesformer', dict(num_transformer_layers=2), (4, 32, 32)),
+    ('uniformerv2', {}, (4, 32, 32)),
+    ('uniformerv2', dict(no_lmhra=False, double_lmhra=True), (4, 32, 32)),
+])  # yapf: disable
+
+
+def stirred(backbone, changes):
+    """Without zeros such as those of the attention along time."""
+    cfg = dict(copy.deepcopy(BACKBONES[backbone][0]), **changes)
+    own, generator = FrozenBackbone.build(cfg), torch.Generator()
+    for p in own.module.parameters():
+        p.data += 0.1 * torch.randn(p.shape, generator=generator)
+    return own
+
+
+@other_orders
+def test_rows_in_another_order(backbone, changes, size):
+    """Every block, as something else computes it, in its map's size."""
+    own = stirred(backbone, changes)
+    number = len(blocks_of(own.module))
+    view = MODELS.build(
+        dict(type='FrozenFeatures', backbone=own, blocks=list(range(number))))
+    x = torch.randn(3, 3, *size)
+    features = view(x)
+    found = REFERENCES[backbone](view.base, x)
+    assert len(features.tokens) == len(found) == number
+    calls = []
+    for holder, key in blocks_of(view.base):
+        called(getattr(holder, key), calls)
+    view.base(x)
+    for i, (tokens, expected) in enumerate(zip(features.tokens, found)):
+        torch.testing.assert_close(tokens, expected)
+        patches = features.patches(i).shape[1]
+        shape = sites_of(view.base).map_size(view.base, patches, x)
+        assert torch.Size(shape).numel() == patches
+        if backbone == 'mvit':
+            assert tuple(shape) == tuple(calls[i][2][1])
+        if backbone == 'timm_hiera':
+            assert tuple(shape) == tuple(view.base.reroll.schedule[i][1])
+
+
+@every_backbone
+def test_clips_and_images_stay_apart(backbone):
+    x = samples(backbone)
+    order = [2, 0, 3, 1]
+    view = build(backbone, blocks=[0, -1])
+    for one, two in zip(view(x[order]).tokens, view(x).tokens):
+        assert not torch.equal(two, two[order])
+        torch.testing.assert_close(one, two[order], rtol=1e-4, atol=1e-5)
+
+
 @every_backbone
 def test_tokens_of_blocks(backbone):
     number = len(blocks_of(frozen(backbone).module))
@@ -73,9 +208,11 @@ def test_tokens_of_blocks(backbone):
         called(getattr(holder, key), calls)
     features = view(x)
     assert isinstance(features, Features) and len(calls) == number
-    for tokens, (_, _, out) in zip(features.tokens, (calls[0], calls[-1])):
+    outs = [out.flatten(1, -2) for _, _, out in calls] \
+        if backbone not in REFERENCES else REFERENCES[backbone](view.base, x)
+    for tokens, out in zip(features.tokens, (outs[0], outs[-1])):
         assert tokens.dim() == 3 and len(tokens) == len(x)
-        torch.testing.assert_close(tokens, out.flatten(1, -2))
+        torch.testing.assert_close(tokens, out)
     assert features.clips == (backbone in CLIPS)
     extra = EXTRA.get(backbone, 0)
     assert features.extra_tokens == extra
@@ -86,12 +223,6 @@ def test_tokens_of_blocks(backbone):
         features.tokens[-1])
 
 
-@pytest.mark.parametrize('backbone', REFUSED)
-def test_rows_that_are_refused(backbone):
-    with pytest.raises(ValueError, match=REFUSED[backbone]):
-        build(backbone)
-
-
 @every_backbone
 def test_the_final_norm_gives_what_the_network_puts_out(backbone):
     if backbone in NO_FINAL_NORM:
@@ -99,12 +230,16 @@ def test_the_final_norm_gives_what_the_network_puts_out(backbone):
             build(backbone, final_norm=True)
         return
     x = samples(backbone)
-    tokens, = build(backbone, final_norm=True)(x).tokens
-    out = bare(backbone, x)
+    features = build(backbone, final_norm=True)(x)
+    tokens, out = features.tokens[0], bare(backbone, x)
+    if backbone in ('timesformer', 'mvit'):  # the class token, the patches
+        tokens = features.extra()[:, 0] if out.dim() == 2 \
+            else features.patches()
     if 'timm' in backbone:
         out = out.flatten(1, -2)
     elif out.dim() > 3:
         out = out.flatten(2).mT
+    assert tokens.shape == out.shape
     torch.testing.assert_close(tokens, out)
 
 
@@ -128,8 +263,9 @@ def test_parts_of_the_tokens(backbone):
             build(backbone, tokens='class_token')
         return
     token = build(backbone, tokens='class_token')(x)
-    assert token.extra_tokens == 1
-    torch.testing.assert_close(token.tokens[0], whole.tokens[0][:, :1])
+    number = OF_EACH_FRAME.get(backbone, 1)
+    assert token.extra_tokens == number
+    torch.testing.assert_close(token.tokens[0], whole.tokens[0][:, :number])
     # and keeps no other in memory
     assert token.tokens[0].untyped_storage().nbytes() == \
         token.tokens[0].nbytes

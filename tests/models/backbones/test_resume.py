@@ -4,8 +4,9 @@ import copy
 import pytest
 import torch
 from mmaction.registry import MODELS
-from models.backbones.test_features import every_backbone
-from rows import VIT, frozen, samples
+from models.backbones.test_features import other_orders, stirred
+from rows import BACKBONES, VIT, frozen, samples
+from torch.utils._pytree import tree_leaves
 
 from mmdualpath.models.backbones.frozen import tensors_of
 from mmdualpath.models.backbones.resume import first_changed, put_out
@@ -61,7 +62,9 @@ def pair(backbone, x, **options):
     return plain, cached, tokens
 
 
-@every_backbone
+# TimeSformer's is of one block, but below it has two.
+@pytest.mark.parametrize('backbone',
+                         [b for b in BACKBONES if b != 'timesformer'])
 def test_every_row(backbone):
     x = samples(backbone)
     plain, cached, tokens = pair(
@@ -74,6 +77,28 @@ def test_every_row(backbone):
     assert not torch.equal(out, build(frozen(backbone)).eval()(x))
     torch.testing.assert_close(cached(tokens[:, None]), out, rtol=0, atol=0)
     assert list(cached.state_dict()) == list(plain.state_dict())
+
+
+@other_orders
+def test_behind_every_block(backbone, changes, size):
+    """Of blocks that hand on something else than tokens in their order."""
+    own, x = stirred(backbone, changes), torch.randn(2, 3, *size)
+    names = [
+        next(n for n, m in own.module.named_modules()
+             if m is getattr(parent, key))
+        for parent, key in blocks_of(own.module)
+    ]
+    for first in range(1, len(names)):
+        later = [name.replace('.', r'\.') + r'\..*' for name in names[first:]]
+        plain, cached, tokens = pair(own, x, trainable=later)
+        assert first_changed(plain.base) == first
+        torch.testing.assert_close(
+            tree_leaves(cached(tokens[:, None])),
+            tree_leaves(plain(x)),
+            rtol=0,
+            atol=0)
+        with pytest.raises(ValueError, match='are not of the size'):
+            cached(tokens[:, None, 1:])
 
 
 @pytest.mark.parametrize('with_cp', [False, True])
