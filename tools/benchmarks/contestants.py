@@ -180,6 +180,13 @@ CONTESTANTS: Dict[str, Contestant] = {
         }),
     'attentive probe B/16, 8 frames, class tokens':
     Contestant('probe_vitb_ssv2', options=CLASS_TOKENS),
+    'attentive probe B/16, 8 frames, class tokens, 16 images at once':
+    Contestant(
+        'probe_vitb_ssv2',
+        options={
+            'model.backbone.at_once': 16,
+            **CLASS_TOKENS
+        }),
     'attentive probe B/16, 8 frames, class tokens, from files':
     Contestant(
         'probe_vitb_ssv2',
@@ -189,6 +196,12 @@ CONTESTANTS: Dict[str, Contestant] = {
         }),
     'linear probe B/16, 8 frames':
     Contestant('probe_vitb_ssv2', options=LINEAR),
+    'linear probe B/16, 8 frames, 16 images at once':
+    Contestant(
+        'probe_vitb_ssv2', options={
+            'model.backbone.at_once': 16,
+            **LINEAR
+        }),
     'linear probe B/16, 8 frames, from files':
     Contestant(
         'probe_vitb_ssv2', options={
