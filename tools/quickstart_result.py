@@ -20,7 +20,7 @@ COMMAND = ('for seed in 0 1 2 3 4; do bash tools/quickstart.sh --seed $seed; '
 DEPENDS = ('configs/dualpath_vit-mini_digits.py',
            'configs/miniature/dualpath-spatial_vit-mini_digits.py',
            'configs/miniature/pretrain_vit-mini_digits.py',
-           'mmdualpath/framesets.py', 'tools/data/render_digits.py')
+           'tools/data/render_digits.py')
 # What is said of an accuracy, and the log and the metric that have it.
 FIGURES = {
     'still digits, the frozen ViT': ('pretrain.log', 'accuracy/top1'),
