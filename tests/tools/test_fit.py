@@ -322,6 +322,10 @@ def test_what_may_not_be_meant_is_said(tmp_path, content, source, said):
             f'{n},{n[0]},{dict(w="val", x="train").get(n[1], "")}\n'
             for n in FLAT)
     }), 'l.csv', {}, 'others not, such as .*ay.mp4'),
+    (dict(FLAT, **{
+        'l.csv': 'video,label,split\n' + ''.join(
+            f'{n},{n[0]},{"val" if n[1] == "w" else ""}\n' for n in FLAT)
+    }), 'l.csv', {}, 'others not, such as .*ax.mp4'),
     (PAIR, '', dict(group='(x'), 'no regular expression'),
     (PAIR, '', dict(group='nobody'), 'fits none of the names, such as a'),
     (PAIR, '', dict(val_share=0), 'more than 0 and at most 0.5'),

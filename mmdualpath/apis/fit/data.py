@@ -170,7 +170,7 @@ def find_data(source: Path,
     if val is not None:
         videos = _with_val(videos, source, read_collection(val, root, names))
     splits = {v.split for v in videos}
-    if splits == {'', 'train', 'val'}:
+    if '' in splits and len(splits) > 1:
         unsplit = next(v.path for v in videos if not v.split)
         raise ValueError(f'{source} puts some videos on a side of the split '
                          f'and others not, such as {unsplit}.')
