@@ -498,6 +498,7 @@ def test_commands_are_quoted(plain, tmp_path):
     (dict(frames=17), 'frames=17 make no framesets'),
     (dict(backbone='vit-mimi'), 'did you mean vit-mini'),
     (dict(balance='all'), "balance='all' is none of"),
+    (dict(until='end'), "until='end' is none of look, configs"),
 ])
 def test_a_wrong_option_does_not_stay(plain, tmp_path, options, message):
     """The next try with another one is not refused for it."""
