@@ -1,15 +1,15 @@
 """What differences between answers mean, in words: one rule for all.
 
 A gain is a figure of a model less another one, with its 95 % interval. It is
-one if the interval lies above zero, and none to speak of if it ends at
-``NEGLIGIBLE``. In between, and on fewer than ``ENOUGH`` videos, it cannot be
-told.
+one if the interval lies above zero, and a loss if it lies below. Otherwise it
+is none to speak of if the interval ends at ``NEGLIGIBLE`` or below. In
+between, and on fewer than ``ENOUGH`` videos, it cannot be told.
 """
 from typing import List, Mapping
 
 from .scores import Estimate
 
-# A gain of this much of a figure and less is none to speak of.
+# A gain that may be zero and is at most this much is none to speak of.
 NEGLIGIBLE = 0.02
 # Videos from which on a gain is spoken of.
 ENOUGH = 20

@@ -288,6 +288,22 @@ def test_what_may_not_be_meant_is_said(tmp_path, content, source, said):
     assert said.format(folder) in look(folder / source)
 
 
+def test_what_is_meant_is_not_remarked_on(tmp_path):
+    """Folders to validate, and folders that names are given for."""
+    train = files(tmp_path / 'train', {f'{n[0]}/{n}': 16 for n in FLAT})
+    val = files(tmp_path / 'val', {f'{n[0]}/x{n}': 16 for n in FLAT})
+    numbers = files(tmp_path / 'numbers',
+                    {f'{"ab".index(n[0])}/{n}': 16
+                     for n in FLAT})
+    labels = tmp_path / 'labels.txt'
+    labels.write_text('a\nb\n')
+    for said in (look(train, val=val), look(numbers, labels=labels)):
+        assert 'deeper' not in said and 'No videos are in' not in said
+    (val / 'a/in').mkdir()
+    (val / 'a/xaw.mp4').rename(val / 'a/in/xaw.mp4')
+    assert '1 videos lie deeper than' in look(train, val=val)
+
+
 @pytest.mark.parametrize('content, source, options, message', [
     ({}, '', {}, 'neither a folder nor a list'),
     ({'a/aw.mp4': 16, 'a/ax.mp4': 16}, '', {}, 'at least two classes'),
@@ -322,6 +338,10 @@ def test_what_may_not_be_meant_is_said(tmp_path, content, source, said):
             f'{n},{n[0]},{dict(w="val", x="train").get(n[1], "")}\n'
             for n in FLAT)
     }), 'l.csv', {}, 'others not, such as .*ay.mp4'),
+    (dict(FLAT, **{
+        'l.csv': 'video,label,split\n' + ''.join(
+            f'{n},{n[0]},{"val" if n[1] == "w" else ""}\n' for n in FLAT)
+    }), 'l.csv', {}, 'others not, such as .*ax.mp4'),
     (PAIR, '', dict(group='(x'), 'no regular expression'),
     (PAIR, '', dict(group='nobody'), 'fits none of the names, such as a'),
     (PAIR, '', dict(val_share=0), 'more than 0 and at most 0.5'),
@@ -478,6 +498,7 @@ def test_commands_are_quoted(plain, tmp_path):
     (dict(frames=17), 'frames=17 make no framesets'),
     (dict(backbone='vit-mimi'), 'did you mean vit-mini'),
     (dict(balance='all'), "balance='all' is none of"),
+    (dict(until='end'), "until='end' is none of look, configs"),
 ])
 def test_a_wrong_option_does_not_stay(plain, tmp_path, options, message):
     """The next try with another one is not refused for it."""

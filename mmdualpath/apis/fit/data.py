@@ -170,7 +170,7 @@ def find_data(source: Path,
     if val is not None:
         videos = _with_val(videos, source, read_collection(val, root, names))
     splits = {v.split for v in videos}
-    if splits == {'', 'train', 'val'}:
+    if '' in splits and len(splits) > 1:
         unsplit = next(v.path for v in videos if not v.split)
         raise ValueError(f'{source} puts some videos on a side of the split '
                          f'and others not, such as {unsplit}.')
@@ -225,7 +225,7 @@ def find_data(source: Path,
     return Data(kept, seen, groups, *sides, classes, grouping, unreadable, {
         v.path: k.container
         for v, k in zip(kept, seen) if k.container
-    }, others, _notes(source, kept, seen))
+    }, others, _notes([source, *([val] if val else [])], kept, seen))
 
 
 def _with_val(train: Sequence[Video], source: Path,
@@ -252,7 +252,7 @@ def _deeper(source: Path, classes: Sequence[str]) -> str:
             'instead.')
 
 
-def _notes(source: Path, videos: Sequence[Video],
+def _notes(sources: Sequence[Path], videos: Sequence[Video],
            looks: Sequence[Look]) -> List[str]:
     """What was read in a way that may not be meant."""
     notes = []
@@ -262,17 +262,20 @@ def _notes(source: Path, videos: Sequence[Video],
         notes.append(f'{len(several)} of {len(videos)} videos have several '
                      f'labels, such as {path} ({", ".join(labels)}): each '
                      'class is learned by itself.')
-    if source.is_dir():
-        folders = dict(class_folders(source))
-        deep = [v.path for v in videos if Path(v.path).parent not in folders]
-        if deep:
-            notes.append(f'{len(deep)} videos lie deeper than the folders '
-                         f'of the classes, such as {deep[0]}.')
-        names = {n for v in videos for n in v.labels}
-        bare = [f for f in folders if f.name not in names]
-        if bare:
-            notes.append(f'No videos are in {", ".join(map(str, bare))}: '
-                         'these are no classes.')
+    folders = [
+        f for s in sources if Path(s).is_dir() for f, _ in class_folders(s)
+    ]
+    known = set(folders)
+    within = {v.path: known & {*Path(v.path).parents} for v in videos}
+    deep = [p for p, found in within.items() if found - {Path(p).parent}]
+    if deep:
+        notes.append(f'{len(deep)} videos lie deeper than the folders of the '
+                     f'classes, such as {deep[0]}.')
+    names = {f.name for found in within.values() for f in found}
+    bare = [str(f) for f in folders if f.name not in names]
+    if bare:
+        notes.append(f'No videos are in {", ".join(bare)}: these are no '
+                     'classes.')
     still = [v.path for v, look in zip(videos, looks) if look.frames < 2]
     if still:
         notes.append(f'{len(still)} videos have a single frame, such as '

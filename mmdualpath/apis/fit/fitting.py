@@ -77,6 +77,8 @@ def fit(source: Path,
     # Names of files and classes are no markup.
     console = console or Console(markup=False, emoji=False)
     refuse(given)
+    if until not in STAGES:
+        raise ValueError(f'until={until!r} is none of {", ".join(STAGES)}.')
     if balance not in ('auto', *WAYS):
         raise ValueError(f'balance={balance!r} is none of auto, '
                          f'{", ".join(WAYS)}.')

@@ -17,7 +17,7 @@ from ..sites import blocks_of, sites_of
 from .fingerprint import Fingerprint, digest
 from .frozen import FrozenBackbone, matching, tensors_of
 from .inject import Adapters, inject
-from .resume import first_changed, resume
+from .resume import first_changed, refuse_unread, resume
 
 FINGERPRINT = 'frozen_backbone'
 NORMS = (nn.LayerNorm, nn.GroupNorm, _BatchNorm)
@@ -126,6 +126,7 @@ class AdaptedBackbone(BaseModule):
         self._zeroed = frozenset(zeroed)
         self._computed = frozen.computed
         self.cache = cache
+        self._resumed = False  # once features have been read
         if cache is not None:
             self.refuse_cache()
             resume(self.base)
@@ -162,10 +163,18 @@ class AdaptedBackbone(BaseModule):
         Returns:
             What the backbone puts out: class tokens ``(N, C)``, tokens
             ``(N, L, C)`` or a map ``(N, C, h, w)`` or ``(N, C, t, h, w)``.
+
+        Raises:
+            ValueError: If what it puts out needs blocks that ``cache`` does
+                not have.
         """
         out = self.base(x)
         out = tuple(out) if isinstance(out, (tuple, list)) else (out, )
-        return out if self.as_tuple else out[-1]
+        out = out if self.as_tuple else out[-1]
+        if self.cache is not None and not self._resumed:
+            refuse_unread(self.base, out)
+            self._resumed = True
+        return out
 
     def refuse_cache(self) -> None:
         """Refuse what cannot go on from features in files.

@@ -36,7 +36,8 @@ class DualPathBackbone(BaseModule):
         shared: Regular expressions over the backbone's parameter names; what
             matches and trains in both views is one parameter.
         with_cp: Whether both views recompute blocks in the backward pass.
-        frozen_dtype: Type the frozen parameters are stored in.
+        frozen_dtype: Type the frozen parameters are stored in, see
+            :class:`AdaptedBackbone`.
         any_normalization: Whether the data preprocessor may deliberately
             normalise otherwise than the weights were trained with.
 

@@ -48,7 +48,8 @@ class FrozenFeatures(AdaptedBackbone):
             then not run: ``CachedFeaturesHook`` lets the loaders read its
             features.
         frozen_dtype: Type the network is stored in and runs in, such as
-            ``'bfloat16'``; its features are of it.
+            ``'bfloat16'``; its features are of it. Norms stay in float32
+            where it is shorter.
         any_normalization: Whether the data preprocessor may deliberately
             normalise otherwise than the weights were trained with.
 

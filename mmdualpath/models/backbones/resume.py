@@ -1,10 +1,12 @@
 """An adapted network from its first block on that is not the frozen one."""
+import math
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Iterator, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from ..adapters.base import Adapter
 from ..sites import Spot, Wrapper, blocks_of, sites_of, taps_of
@@ -41,6 +43,24 @@ def reading_images(network: nn.Module) -> nn.Module:
     """The same network, in place, as it was before :func:`resume`."""
     network.__class__ = getattr(type(network), 'whole', type(network))
     return network
+
+
+def refuse_unread(network: nn.Module, out: Any) -> None:
+    """Refuse what reads blocks that do not run.
+
+    Args:
+        network: A backbone after :func:`resume`.
+        out: What is used of what it gave, in any form.
+
+    Raises:
+        ValueError: If another than the last of them is needed.
+    """
+    if any(tensor.isnan().any() for tensor in tree_leaves(out)):
+        raise ValueError(
+            f'{type(network).__name__} reads blocks in front of block '
+            f'{first_changed(network) - 1} for what it puts out, and their '
+            'features are not in the files: adapt an earlier block, or set '
+            'no cache.')
 
 
 @lru_cache(maxsize=None)
@@ -90,7 +110,8 @@ class _Passed(Wrapper):
     Args:
         network: The backbone.
         spot: Where the block is.
-        tokens: What it puts out, ``(B, N, C)``; None where nothing reads it.
+        tokens: What it puts out, ``(B, N, C)``; None where nothing is to
+            read it, and it puts out NaN.
     """
 
     def __init__(self, network: nn.Module, spot: Spot,
@@ -111,13 +132,14 @@ class _Passed(Wrapper):
             raise ValueError(TRAINS)
         stream = sites_of(self._of[0]).stream
         out = stream.blank(*self._of, x, *args, **kwargs)
-        if self.tokens is None:
-            return out
         shape = stream.unpack(*self._of, out).shape
-        if shape != self.tokens.shape:
-            raise ValueError(f'Features {tuple(self.tokens.shape)} are not of '
-                             f'the size of this block, {tuple(shape)}.')
-        return stream.pack(*self._of, self.tokens.to(x.dtype), out)
+        tokens = self.tokens
+        if tokens is None:
+            tokens = x.new_full(shape, math.nan)
+        if shape != tokens.shape:
+            raise ValueError(f'Features {tuple(tokens.shape)} are not of the '
+                             f'size of this block, {tuple(shape)}.')
+        return stream.pack(*self._of, tokens.to(x.dtype), out)
 
 
 def put_out(network: nn.Module, block: int, x: Tensor) -> Tensor:

@@ -16,13 +16,11 @@ from mmdualpath.models.sites import blocks_of
 LAST = dict(type='ParallelAdapter', site='mlp', width=4, blocks=[-1])
 
 
-def last_block(backbone):
-    """Pattern of the parameters of the last block."""
-    network = frozen(backbone).module
-    parent, key = blocks_of(network)[-1]
-    block = getattr(parent, key)
-    name, = (n for n, m in network.named_modules() if m is block)
-    return name.replace('.', r'\.') + r'\..*'
+def from_block(network, first):
+    """Patterns of the parameters of the blocks from one on."""
+    blocks = [getattr(*place) for place in blocks_of(network)[first:]]
+    names = [n for n, m in network.named_modules() if m in blocks]
+    return [name.replace('.', r'\.') + r'\..*' for name in names]
 
 
 def build(backbone, **options):
@@ -68,7 +66,7 @@ def pair(backbone, x, **options):
 def test_every_row(backbone):
     x = samples(backbone)
     plain, cached, tokens = pair(
-        frozen(backbone), x, trainable=[last_block(backbone)])
+        frozen(backbone), x, trainable=from_block(frozen(backbone).module, -1))
     number = len(blocks_of(plain.base))
     assert first_changed(plain.base) == number - 1
     torch.testing.assert_close(
@@ -83,14 +81,9 @@ def test_every_row(backbone):
 def test_behind_every_block(backbone, changes, size):
     """Of blocks that hand on something else than tokens in their order."""
     own, x = stirred(backbone, changes), torch.randn(2, 3, *size)
-    names = [
-        next(n for n, m in own.module.named_modules()
-             if m is getattr(parent, key))
-        for parent, key in blocks_of(own.module)
-    ]
-    for first in range(1, len(names)):
-        later = [name.replace('.', r'\.') + r'\..*' for name in names[first:]]
-        plain, cached, tokens = pair(own, x, trainable=later)
+    for first in range(1, len(blocks_of(own.module))):
+        plain, cached, tokens = pair(
+            own, x, trainable=from_block(own.module, first))
         assert first_changed(plain.base) == first
         torch.testing.assert_close(
             tree_leaves(cached(tokens[:, None])),
@@ -99,6 +92,30 @@ def test_behind_every_block(backbone, changes, size):
             atol=0)
         with pytest.raises(ValueError, match='are not of the size'):
             cached(tokens[:, None, 1:])
+
+
+TWO_READ = dict(layers=4, return_list=[1, 3], n_layers=2, mlp_dropout=[0, 0])
+
+
+@pytest.mark.parametrize('backbone, changes, first, options', [
+    ('uniformerv2', TWO_READ, 3, {}),
+    ('vit', dict(out_indices=[0, 2]), 2, dict(as_tuple=True)),
+])
+def test_what_is_read_of_blocks_that_do_not_run(backbone, changes, first,
+                                                options):
+    """Is refused; from the one behind the first that is read it goes on."""
+    own, x = stirred(backbone, changes), samples(backbone)
+    for number in (first, first - 1):
+        plain, cached, tokens = pair(
+            own, x, trainable=from_block(own.module, number), **options)
+        assert first_changed(plain.base) == number
+        if number == first:
+            message = f'reads blocks in front of block {first - 1}'
+            with pytest.raises(ValueError, match=message):
+                cached(tokens[:, None])
+            continue
+        torch.testing.assert_close(
+            tree_leaves(cached(tokens[:, None])), tree_leaves(plain(x)))
 
 
 @pytest.mark.parametrize('with_cp', [False, True])
