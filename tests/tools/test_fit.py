@@ -555,15 +555,19 @@ def test_balance_is_measured(tmp_path):
     assert 'macro-F1' == next(iter(results['models']['linear/as shown']))
     # Each way makes a config that trains as it says.
     ways = {w: writing.balance(w, [6, 2], False) for w in found['figures']}
-    assert ways['loss']['loss']['class_weight'] == [0.5, 1.5]
+    assert ways['loss']['loss'] == dict(
+        type='LogitAdjustedLoss', counts=[6, 2])
+    several = writing.balance('loss', [6, 2], True)
+    assert several['loss']['class_weight'] == [0.5, 1.5]
     assert ways['sampler']['train_dataloader']['sampler']['type'] \
         == 'BalancedSampler'
 
 
 def test_another_way_must_be_clearly_better():
-    """Than the sampler; chance does not decide."""
+    """Than the loss; chance does not decide."""
     rng = np.random.default_rng(0)
-    truth = np.eye(3, dtype=bool)[np.repeat(np.arange(3), (80, 15, 5))]
+    train, val = (80, 15, 5), (25, 25, 25)
+    truth = np.eye(3, dtype=bool)[np.repeat(np.arange(3), train)]
 
     def answers(share):
         """Right with this probability."""
@@ -572,18 +576,24 @@ def test_another_way_must_be_clearly_better():
         return Answers(said.astype(float), truth)
 
     alike = dict(none=answers(.5), sampler=answers(.5), loss=answers(.5))
-    best = max(alike, key=lambda way: value_of(alike[way], 'macro-F1'))
-    assert best != 'sampler'  # or this would show nothing
-    way, reason, reached = decide(alike)
-    assert way == 'sampler' and 'nothing else is clearly better' in reason
+    way, reason, reached = decide(alike, train, val)
+    assert max(reached, key=reached.get) != 'loss'  # or this shows nothing
+    assert way == 'loss' and 'nothing else is clearly better' in reason
+    # As if there were as many held out of each class as to validate.
+    labels = truth.argmax(1)
     assert reached == {
-        w:
+        name:
         pytest.approx(
-            f1_score(truth.argmax(1), a.scores.argmax(1), average='macro'))
-        for w, a in alike.items()
+            f1_score(
+                labels,
+                found.scores.argmax(1),
+                average='macro',
+                sample_weight=(1 / np.array(train))[labels]))
+        for name, found in alike.items()
     }
-    way, reason, _ = decide(dict(alike, loss=answers(.95), none=answers(.8)))
-    assert way == 'loss' and reason.startswith('clearly better')
+    way, reason, _ = decide(
+        dict(alike, sampler=answers(.95), none=answers(.8)), train, val)
+    assert way == 'sampler' and reason.startswith('clearly better')
 
 
 # ---- which network ----

@@ -311,7 +311,7 @@ class Fitting:
                 counts):
             self.console.print(f'Held-out training videos, {way}: done.')
             found[way] = answers
-        return balancing.decide(found)
+        return balancing.decide(found, counts, data.counts(data.val))
 
     def _answers(self,
                  file: str,

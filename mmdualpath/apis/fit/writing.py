@@ -153,10 +153,13 @@ def balance(way: str, counts: Sequence[int], several: bool) -> Dict[str, Any]:
     """What a config with ``loss`` and ``train_dataloader`` says of it."""
     loss: Dict[str, Any] = dict(
         type='BCELossWithLogits' if several else 'CrossEntropyLoss')
-    if way == 'loss':
+    if way == 'loss' and several:
         weights = [1 / max(n, 1) for n in counts]
         scale = len(weights) / sum(weights)
         loss['class_weight'] = [float(f'{scale * w:.3g}') for w in weights]
+    elif way == 'loss':
+        loss = dict(
+            type='LogitAdjustedLoss', counts=[max(n, 1) for n in counts])
     kind = 'BalancedSampler' if way == 'sampler' else 'ResumableSampler'
     return dict(loss=loss, train_dataloader=dict(sampler=dict(type=kind)))
 
