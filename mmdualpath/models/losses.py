@@ -25,7 +25,8 @@ class LogitAdjustedLoss(CrossEntropyLoss):
         loss_weight: Factor of the loss.
 
     Raises:
-        ValueError: If a class has no sample.
+        ValueError: If a class has no sample, or there are logits of another
+            number of classes.
     """
 
     def __init__(self,
@@ -42,4 +43,7 @@ class LogitAdjustedLoss(CrossEntropyLoss):
     def _forward(self, cls_score: Tensor, label: Tensor,
                  **kwargs: Any) -> Tensor:
         adjustment = self.adjustment.to(cls_score.device)
+        if cls_score.shape[-1] != len(adjustment):
+            raise ValueError(f'counts of {len(adjustment)} classes, logits of '
+                             f'{cls_score.shape[-1]}.')
         return super()._forward(cls_score + adjustment, label, **kwargs)

@@ -39,3 +39,8 @@ def test_equal_classes_are_plain_cross_entropy():
 def test_a_class_without_samples():
     with pytest.raises(ValueError, match=r'counts=\[3, 0\]: every class'):
         build([3, 0])
+
+
+def test_another_number_of_classes():
+    with pytest.raises(ValueError, match='counts of 2 classes, logits of 3'):
+        build([3, 1])(torch.randn(2, 3), torch.tensor([0, 1]))
