@@ -126,10 +126,11 @@ class AdaptedBackbone(BaseModule):
         self._zeroed = frozenset(zeroed)
         self._computed = frozen.computed
         self.cache = cache
-        self._resumed = False  # once features have been read
         if cache is not None:
             self.refuse_cache()
             resume(self.base)
+            self.features_suffice = False  # as far as is known
+            self.register_forward_hook(refuse_unread)
         if frozen_dtype is not None:
             dtype = getattr(torch, frozen_dtype, None)
             if not (isinstance(dtype, torch.dtype)
@@ -170,11 +171,7 @@ class AdaptedBackbone(BaseModule):
         """
         out = self.base(x)
         out = tuple(out) if isinstance(out, (tuple, list)) else (out, )
-        out = out if self.as_tuple else out[-1]
-        if self.cache is not None and not self._resumed:
-            refuse_unread(self.base, out)
-            self._resumed = True
-        return out
+        return out if self.as_tuple else out[-1]
 
     def refuse_cache(self) -> None:
         """Refuse what cannot go on from features in files.

@@ -36,8 +36,7 @@ class DualPathBackbone(BaseModule):
         shared: Regular expressions over the backbone's parameter names; what
             matches and trains in both views is one parameter.
         with_cp: Whether both views recompute blocks in the backward pass.
-        frozen_dtype: Type the frozen parameters are stored in, see
-            :class:`AdaptedBackbone`.
+        frozen_dtype: Type the frozen parameters are stored in.
         any_normalization: Whether the data preprocessor may deliberately
             normalise otherwise than the weights were trained with.
 

@@ -45,22 +45,28 @@ def reading_images(network: nn.Module) -> nn.Module:
     return network
 
 
-def refuse_unread(network: nn.Module, out: Any) -> None:
-    """Refuse what reads blocks that do not run.
+def refuse_unread(view: nn.Module, args: Any, out: Any) -> None:
+    """Refuse what reads blocks that do not run, at the first features.
+
+    A forward hook.
 
     Args:
-        network: A backbone after :func:`resume`.
-        out: What is used of what it gave, in any form.
+        view: Whose ``base`` is a backbone after :func:`resume`.
+        args: What it was called with.
+        out: What it puts out, in any form.
 
     Raises:
         ValueError: If another than the last of them is needed.
     """
+    if view.features_suffice:
+        return
     if any(tensor.isnan().any() for tensor in tree_leaves(out)):
         raise ValueError(
-            f'{type(network).__name__} reads blocks in front of block '
-            f'{first_changed(network) - 1} for what it puts out, and their '
+            f'{type(view.base).__name__} reads blocks in front of block '
+            f'{first_changed(view.base) - 1} for what it puts out, and their '
             'features are not in the files: adapt an earlier block, or set '
             'no cache.')
+    view.features_suffice = True
 
 
 @lru_cache(maxsize=None)
