@@ -362,20 +362,24 @@ def test_shards(tiny, monkeypatch):
     rows = json.loads(tiny.read_text())['rows']
     assert len(rows) == 6
     model = contestants.build_structure(small('float32').load().model)
-    inside = outside = trained = 0
-    for name, p in model.named_parameters():
-        if p.requires_grad:
-            trained += p.numel()
-        elif '.layers.' in name:
-            inside += p.numel()
-            assert p.numel() % 4 == 0
-        else:
-            outside += p.numel()
+    norms = {
+        id(p)
+        for m in model.modules() if isinstance(m, torch.nn.LayerNorm)
+        for p in m.parameters()
+    }
+
+    def bytes_of(size, inside):
+        """Frozen bytes in blocks or outside; norms stay in float32."""
+        return sum(p.numel() * (4 if id(p) in norms else size)
+                   for name, p in model.named_parameters()
+                   if not p.requires_grad and ('.layers.' in name) == inside)
+
     for name, size in (('fp32', 4), ('bf16', 2)):
+        inside, outside = bytes_of(size, True), bytes_of(size, False)
         whole = rows[f'DDP, {name} frozen, recomputing']
         parts = rows[f'parts in 4, {name} frozen, recomputing']
         for row, share in ((whole, 1), (parts, 4)):
-            frozen = size * (inside / share + outside) / 2**30
+            frozen = (inside / share + outside) / 2**30
             assert row['frozen weights, GiB'] == pytest.approx(frozen)
         fallen = {k: whole[k] - parts[k] for k in whole}
         assert fallen['all weights, GiB'] == pytest.approx(

@@ -15,6 +15,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from rows import frozen, samples
 
+from mmdualpath.apis import videos as of_apis
 from mmdualpath.apis import windows
 from mmdualpath.apis.features import FeatureReader
 
@@ -61,7 +62,7 @@ def extract(monkeypatch, made, out, *args, videos=None, name='config'):
 def clip(made, video, start, stop, name='config'):
     """A window as a video of its own through the config's test pipeline."""
     cfg = Config.fromfile(made / f'{name}.py')
-    reader = windows.open_video(video)
+    reader = of_apis.open_video(video)
     steps = cfg.test_dataloader.dataset.pipeline[1:]
     return pseudo_collate([
         Compose(steps)(dict(
@@ -240,9 +241,9 @@ def test_it_goes_on(made, monkeypatch, tmp_path, capsys):
     (tmp_path / 'b.npy.part').write_bytes(b'half of it')
     opened = []
     monkeypatch.setattr(
-        windows,
+        of_apis,
         'open_video',
-        lambda video, read=windows.open_video: opened.append(video) or read(
+        lambda video, read=of_apis.open_video: opened.append(video) or read(
             video))
     extract(monkeypatch, made, tmp_path, '--workers', 0)
     assert [o.rsplit('/', 1)[1] for o in opened] == ['b.mp4']

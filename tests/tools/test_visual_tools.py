@@ -20,7 +20,9 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 from PIL import Image
 
-from mmdualpath.apis import inference, live, windows
+from mmdualpath.apis import inference, live
+from mmdualpath.apis import videos as of_apis
+from mmdualpath.apis import windows
 from mmdualpath.visualization.tradeoff import areas
 
 
@@ -110,9 +112,9 @@ def clips(made, tmp_path, monkeypatch):
     (folder / 'broken.mp4').write_text('nothing')
     (folder / 'cut.mp4').write_text('opened below')
     monkeypatch.setattr(
-        windows,
+        of_apis,
         'open_video',
-        lambda video, read=windows.open_video: Torn()
+        lambda video, read=of_apis.open_video: Torn()
         if 'cut.mp4' in str(video) else read(video))
     return folder
 
