@@ -22,7 +22,6 @@ from PIL import Image
 
 from mmdualpath.apis import inference, live
 from mmdualpath.apis import videos as of_apis
-from mmdualpath.apis import windows
 from mmdualpath.visualization.tradeoff import areas
 
 
