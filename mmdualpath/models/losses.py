@@ -25,8 +25,8 @@ class LogitAdjustedLoss(CrossEntropyLoss):
         loss_weight: Factor of the loss.
 
     Raises:
-        ValueError: If a class has no sample, or there are logits of another
-            number of classes.
+        ValueError: If a class has no sample, there are logits of another
+            number of classes, or labels of several classes at a time.
     """
 
     def __init__(self,
@@ -34,7 +34,7 @@ class LogitAdjustedLoss(CrossEntropyLoss):
                  tau: float = 1.,
                  loss_weight: float = 1.) -> None:
         super().__init__(loss_weight=loss_weight)
-        if min(counts) < 1:
+        if not counts or min(counts) < 1:
             raise ValueError(f'counts={list(counts)}: every class needs a '
                              'sample.')
         shares = torch.tensor(counts, dtype=torch.float32)
@@ -46,4 +46,9 @@ class LogitAdjustedLoss(CrossEntropyLoss):
         if cls_score.shape[-1] != len(adjustment):
             raise ValueError(f'counts of {len(adjustment)} classes, logits of '
                              f'{cls_score.shape[-1]}.')
+        mixed = label.shape == cls_score.shape
+        if mixed and (label.sum(1) - 1).abs().max() > 1e-3:
+            raise ValueError('Labels of a sample sum to one here. Where '
+                             'classes may be several at a time, '
+                             'BCELossWithLogits is the loss.')
         return super()._forward(cls_score + adjustment, label, **kwargs)

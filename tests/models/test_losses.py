@@ -39,6 +39,13 @@ def test_equal_classes_are_plain_cross_entropy():
 def test_a_class_without_samples():
     with pytest.raises(ValueError, match=r'counts=\[3, 0\]: every class'):
         build([3, 0])
+    with pytest.raises(ValueError, match=r'counts=\[\]: every class'):
+        build([])
+
+
+def test_several_classes_at_a_time():
+    with pytest.raises(ValueError, match='BCELossWithLogits is the loss'):
+        build([3, 1])(torch.randn(2, 2), torch.tensor([[1., 1.], [1., 0.]]))
 
 
 def test_another_number_of_classes():

@@ -28,7 +28,9 @@ DEPENDS = ('configs/_base_/models/dualpath_vit-mini.py',
            'mmdualpath/apis/fit/recipe.py', 'mmdualpath/apis/fit/writing.py',
            'mmdualpath/datasets/sampler.py', 'tools/data/render_digits.py')
 # And of a task alone.
-OWN = dict(imbalance=('mmdualpath/apis/fit/balancing.py', ))
+OWN = dict(
+    imbalance=('mmdualpath/apis/fit/balancing.py',
+               'mmdualpath/models/losses.py'))
 # Training videos of each motion: a hundred to one.
 COUNTS = (200, 104, 54, 28, 14, 8, 4, 2)
 LENGTH, SIZE = 16, 64
