@@ -22,8 +22,8 @@ RELEASED = Path(mmdualpath.__file__).parent / 'released'
 CONFIG = ROOT / 'configs/dualpath_vit-mini_digits.py'
 ZEROI2V = ROOT / 'configs/miniature/zeroi2v_vit-mini_digits.py'
 NAME = 'mmdualpath://dualpath_vit-mini_digits.pth'
-ACCURACY = json.loads(
-    (ROOT / 'docs/quickstart.json').read_text())['seeds']['3']['DualPath']
+ACCURACY = json.loads((ROOT / 'docs/quickstart/amd-epyc-torch-2.8.0.json'
+                       ).read_text())['seeds']['3']['DualPath']
 
 
 def tool(name):

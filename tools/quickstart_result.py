@@ -2,21 +2,23 @@
 
     python tools/quickstart_result.py work_dirs/quickstart/seed0 --seed 0
 
-reads the logs in the folder and adds its figures to ``results.json`` beside
-it, which README.md's figures are taken from: see ``docs/quickstart.json``.
+reads the logs in the folder and adds its figures to a file beside it, one for
+each processor and version of torch, such as ``amd-epyc-torch-2.8.0.json``. The
+figures of README.md and docs/start.md come from such files: see
+``docs/quickstart``.
 """
 import argparse
 import json
 import re
 from pathlib import Path
-from typing import Dict
+from typing import Any, Dict, Mapping
 
 from mmdualpath.analysis.provenance import provenance, stale
 from mmdualpath.apis.programs import program
 from mmdualpath.fileio import whole_file
 
 COMMAND = ('for seed in 0 1 2 3 4; do bash tools/quickstart.sh --seed $seed; '
-           'done; cp work_dirs/quickstart/results.json docs/quickstart.json')
+           'done; cp work_dirs/quickstart/*.json docs/quickstart')
 DEPENDS = ('configs/dualpath_vit-mini_digits.py',
            'configs/miniature/dualpath-spatial_vit-mini_digits.py',
            'configs/miniature/pretrain_vit-mini_digits.py',
@@ -50,9 +52,17 @@ def read(folder: Path) -> Dict[str, float]:
     return figures
 
 
-def keep(file: Path, seed: int, figures: Dict[str, float]) -> None:
-    """Add a seed's figures to those measured of the same configs and data."""
+def file_of(machine: Mapping[str, Any]) -> str:
+    """Name of the file of what such a machine reaches."""
+    text = f'{machine["cpu"]} torch {machine["torch"]}'.lower()
+    return '-'.join(re.findall(r'[\w.]+', re.sub(r'\((r|tm)\)', '',
+                                                 text))) + '.json'
+
+
+def keep(folder: Path, seed: int, figures: Dict[str, float]) -> None:
+    """Add a seed's figures to those of the same machine, configs and data."""
     content = provenance(COMMAND, DEPENDS)
+    file = folder / file_of(content['machine'])
     if file.exists():
         before = json.loads(file.read_text())
         if not stale(before):
@@ -70,7 +80,7 @@ def main(args=None) -> None:
         '--at-least', type=float, default=0, help='percent, for DualPath')
     args = parser.parse_args(args)
     figures = read(args.folder)
-    keep(args.folder.parent / 'results.json', args.seed, figures)
+    keep(args.folder.parent, args.seed, figures)
     for name, value in figures.items():
         print(f'{name:<30}{value:6.2f} %' +
               (f'  (at most {CEILING} %: half of the motions are the other '
