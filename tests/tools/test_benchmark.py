@@ -88,6 +88,23 @@ def test_it_goes_on(tiny):
         run(tiny, 'tiny', '--dtype', 'bf16')
 
 
+@pytest.mark.parametrize('name', ['tiny', 'bare'])
+def test_what_is_compared_compiles_in_one_graph(tiny, monkeypatch, name):
+    """As DualPath does, whose frozen network the package mends."""
+    compiled = torch.compile
+    monkeypatch.setattr(
+        torch, 'compile',
+        lambda model: compiled(model, fullgraph=True, backend='eager'))
+    torch._dynamo.reset()
+    entry = contestants.Entry(models.CONTESTANTS[name], 'cpu', torch.float32,
+                              'compile')
+    inputs = entry.data(2)
+    monkeypatch.setattr(entry, 'data', lambda batch: inputs)
+    run = entry.inference(2)
+    torch.testing.assert_close(run(),
+                               entry.inference_model(inputs, stage='head'))
+
+
 @pytest.mark.parametrize('measure, left', [('memory', {'two', 'three'}),
                                            ('latency', set())])
 def test_what_has_changed_is_measured_anew(tmp_path, measure, left):

@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmdualpath.analysis.complexity import count_macs, count_params, view_of
 from mmdualpath.analysis.memory import bytes_of, peak_bytes, without_values
 from mmdualpath.analysis.structure import build_structure, without_weights
+from mmdualpath.compat import float_drop_probs
 
 OURS = Path(__file__).parents[2] / 'configs'
 STOCK = Path(mmaction.__file__).parent / '.mim/configs/recognition'
@@ -263,6 +264,7 @@ class BareBackbone(nn.Module):
         super().__init__()
         cfg = {k: v for k, v in cfg.items() if k != 'init_cfg'}
         self.backbone = MODELS.build(cfg).requires_grad_(False)
+        float_drop_probs(self.backbone)
 
     def forward(self, inputs: Sequence[Tensor], stage: str = 'head') -> Tensor:
         """Images ``(N, 3, H, W)`` of each pass ``-> (sum of N, C)``."""
