@@ -87,13 +87,19 @@ def read_names(path: Path) -> List[str]:
     """Names of classes, one a line, the first of class 0.
 
     Raises:
-        ValueError: If it is no file of text in UTF-8, or a line has none.
+        ValueError: If it is no file of text in UTF-8, a line has none, or
+            two have the same.
     """
     lines = _text(Path(path)).rstrip().split('\n')
     names = [line.strip() for line in lines]
     if not all(names):
         raise ValueError(f'{path} has no name of a class in line '
                          f'{names.index("") + 1}.')
+    first: Dict[str, int] = {}
+    for number, name in enumerate(names, 1):
+        if first.setdefault(name, number) != number:
+            raise ValueError(f'{path} has the class {name!r} twice, in lines '
+                             f'{first[name]} and {number}.')
     return names
 
 

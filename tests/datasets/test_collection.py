@@ -144,6 +144,8 @@ def test_names_of_classes(tmp_path):
     assert read_names(path) == ['to run', 'zurück, schnell']
     for content, message in ((b'\n', 'no name of a class in line 1'),
                              (b'a\n\nb\n', 'no name of a class in line 2'),
+                             (b'a\nb\nc\nb\n',
+                              "class 'b' twice, in lines 2 and 4"),
                              (b'\xff\xfe', 'no text in UTF-8')):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=f'labels.txt.*{message}'):
