@@ -349,6 +349,10 @@ def test_the_quick_grid_runs_and_is_reported(quick, tmp_path):
         image = np.asarray(Image.open(tmp_path / f'page/{name}.png'))
         assert image.std() > 5
     assert reports.fill(text, content) == text
+    # A study that went on elsewhere names both machines.
+    run = next(iter(content['cells'].values()))['seeds']['0']
+    cpu, run['cpu'] = run['cpu'], 'AAA'
+    assert f'cpu AAA, {cpu}, cores' in reports.fill(text, content)
 
 
 def test_a_stopped_grid_goes_on(quick):

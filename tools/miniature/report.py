@@ -71,7 +71,8 @@ def collect(grid: Grid) -> Dict[str, Any]:
                 seeds={}))
         row['seeds'][str(result['seed'])] = {
             k: result[k]
-            for k in ('curve', 'amplitude', 'stills', 'seconds', 'commit')
+            for k in ('curve', 'amplitude', 'stills', 'seconds', 'commit',
+                      'cpu')
         }
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     return dict(
@@ -213,17 +214,20 @@ def claim_of(study: Study) -> str:
 def about(study: Study) -> str:
     """Where the figures are from."""
     content = study.content
-    machine = ', '.join(f'{k} {v}' for k, v in content['machine'].items() if v)
     known = ', '.join(f'{name} {top1:.1f} %'
                       for name, top1 in content['pretrained'].items())
     grid = content['grid']
-    commits = {
-        run['commit']
-        for row in content['cells'].values()
+    runs = [
+        run for row in content['cells'].values()
         for run in row['seeds'].values()
-    }
+    ]
+    commits, cpus = (', '.join(sorted({run[key]
+                                       for run in runs}))
+                     for key in ('commit', 'cpu'))
+    machine = dict(content['machine'], cpu=cpus)  # not only the last one
+    machine = ', '.join(f'{k} {v}' for k, v in machine.items() if v)
     return (f'`{content["command"]}`, {content["date"]}, commit '
-            f'{", ".join(sorted(commits))}: {machine}. '
+            f'{commits}: {machine}. '
             f'{grid["trainings"]} trainings of {len(content["cells"])} cells; '
             f'the whole grid has {grid["of"]}. '
             f'{grid["core_minutes"]} minutes of one core together, '

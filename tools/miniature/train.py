@@ -29,7 +29,7 @@ from rich.progress import Progress, TimeElapsedColumn
 
 import mmdualpath  # noqa: F401
 from mmdualpath.analysis.complexity import count_macs, count_params, view_of
-from mmdualpath.analysis.provenance import commit, stale
+from mmdualpath.analysis.provenance import commit, machine, stale
 from mmdualpath.analysis.structure import build_structure, without_weights
 from mmdualpath.apis.programs import program
 from mmdualpath.models.weights import convert, read_file, write_checkpoint
@@ -156,7 +156,8 @@ def train(job: Job) -> Dict[str, Any]:
         ],
         amplitude=amplitude(runner.model),
         seconds=time.process_time() - start,
-        commit=commit())
+        commit=commit(),
+        cpu=machine()['cpu'])
     write(grid.place(cell, seed), result)
     return result
 
