@@ -286,13 +286,14 @@ def draw_curves(study: Study, panels: Mapping[str, Sequence[tuple]]) -> Figure:
         for title, cells in panels.items() if any(
             study.cell(*cell[:2]) for cell in cells)
     }
-    figure = Figure(figsize=(4.6 * len(panels), 3.9), layout='constrained')
+    figure = Figure(figsize=(4.6 * len(panels), 4.7), layout='constrained')
     for axes, (title, cells) in zip(
             figure.subplots(
                 1, len(panels), squeeze=False, sharex=True, sharey=True).flat,
             panels.items()):
+        colours = colormaps['tab10' if len(cells) <= 10 else 'tab20']
         for i, (table, label, name) in enumerate(cells):
-            colour = colormaps['tab10'](i % 10)
+            colour = colours(i)
             for curve in study.curves(table, label).values():
                 interval = study.cell(table, label)['interval']
                 steps = interval * np.arange(1, len(curve) + 1)
@@ -309,7 +310,11 @@ def draw_curves(study: Study, panels: Mapping[str, Sequence[tuple]]) -> Figure:
         axes.set_xlabel('steps')
         axes.set_title(title, fontsize=10)
         axes.grid(alpha=0.2)
-        axes.legend(fontsize=7.5, loc='lower right')
+        axes.legend(  # below the curves, not on them
+            fontsize=7.5,
+            ncols=2,
+            loc='upper center',
+            bbox_to_anchor=(0.5, -0.15))
     figure.axes[0].set_ylabel('top-1 (%)')
     return figure
 
