@@ -55,8 +55,8 @@ def read(folder: Path) -> Dict[str, float]:
 def file_of(machine: Mapping[str, Any]) -> str:
     """Name of the file of what such a machine reaches."""
     text = f'{machine["cpu"]} torch {machine["torch"]}'.lower()
-    return '-'.join(re.findall(r'[\w.]+', re.sub(r'\((r|tm)\)', '',
-                                                 text))) + '.json'
+    words = re.findall(r'[\w.]+', re.sub(r'\((r|tm)\)', '', text))
+    return '-'.join(words) + '.json'
 
 
 def keep(folder: Path, seed: int, figures: Dict[str, float]) -> None:

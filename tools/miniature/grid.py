@@ -636,7 +636,7 @@ REDUCED = Grid(
     })
 WHOLE = Grid(
     'whole',
-    {table: (5 if table == 'amplitude' else 1, ())
+    {table: (7 if table == 'amplitude' else 1, ())
      for table in tables()})
 GRIDS = {grid.name: grid for grid in (QUICK, REDUCED, WHOLE)}
 

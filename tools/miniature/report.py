@@ -217,17 +217,21 @@ def about(study: Study) -> str:
     known = ', '.join(f'{name} {top1:.1f} %'
                       for name, top1 in content['pretrained'].items())
     grid = content['grid']
-    runs = [
-        run for row in content['cells'].values()
-        for run in row['seeds'].values()
-    ]
-    commits, cpus = (', '.join(sorted({run[key]
-                                       for run in runs}))
-                     for key in ('commit', 'cpu'))
-    machine = dict(content['machine'], cpu=cpus)  # not only the last one
-    machine = ', '.join(f'{k} {v}' for k, v in machine.items() if v)
+
+    def each(key: str) -> str:
+        found = {
+            run[key]
+            for row in content['cells'].values()
+            for run in row['seeds'].values()
+        }
+        return ', '.join(sorted(found))
+
+    # Its trainings may be of several machines.
+    machine = ', '.join(f'{k} {v}' for k, v in {
+        **content['machine'], 'cpu': each('cpu')
+    }.items() if v)
     return (f'`{content["command"]}`, {content["date"]}, commit '
-            f'{commits}: {machine}. '
+            f'{each("commit")}: {machine}. '
             f'{grid["trainings"]} trainings of {len(content["cells"])} cells; '
             f'the whole grid has {grid["of"]}. '
             f'{grid["core_minutes"]} minutes of one core together, '
