@@ -355,6 +355,19 @@ def test_the_quick_grid_runs_and_is_reported(quick, tmp_path):
     assert f'cpu AAA, {cpu}, cores' in reports.fill(text, content)
 
 
+def test_a_result_of_another_version_is_refused(quick):
+    _, cell, seed = quick.runs()[0]
+    path = quick.place(cell, seed)
+    before = path.read_text()
+    result = json.loads(before)
+    del result['cpu'], result['macs']
+    path.write_text(json.dumps(result))
+    with pytest.raises(ValueError, match='does not say cpu, macs') as error:
+        reports.collect(quick)
+    assert str(path) in str(error.value)
+    path.write_text(before)
+
+
 def test_a_stopped_grid_goes_on(quick):
     """What is done stays, and what is not is what it would have been."""
     _, cell, seed = quick.runs()[0]

@@ -38,6 +38,9 @@ DEPENDS = ('tools/data/render_digits.py',
                           'dualpath_swin-micro', 'frames_vit-micro',
                           'features_vit-micro')),
            'configs/_base_/schedules/convergence.py')
+# What a training says of its cell, and of itself.
+SHARED = ('trainable', 'macs', 'interval')
+SINGLE = ('curve', 'amplitude', 'stills', 'seconds', 'commit', 'cpu')
 CLAIM = (('skip', 'match, skip', '1, skip'), ('literal', 'match, literal',
                                               '1, literal'))
 
@@ -47,6 +50,9 @@ def collect(grid: Grid) -> Dict[str, Any]:
 
     Args:
         grid: One of the study, whose results all count, or ``quick``.
+
+    Raises:
+        ValueError: If a result lacks what is read of it.
     """
     cells: Dict[str, Dict[str, Any]] = {}
     known = {
@@ -58,6 +64,10 @@ def collect(grid: Grid) -> Dict[str, Any]:
         result = json.loads(path.read_text())
         if result['cell'] not in known:
             continue
+        if lacking := {*SHARED, *SINGLE}.difference(result):
+            raise ValueError(
+                f'{path} does not say {", ".join(sorted(lacking))}: it is of '
+                'another version. Remove it, and it is trained again.')
         name, cell = known[result['cell']]
         row = cells.setdefault(
             result['cell'],
@@ -65,15 +75,10 @@ def collect(grid: Grid) -> Dict[str, Any]:
                 name=name,
                 task=cell.task,
                 backbone=cell.backbone,
-                trainable=result['trainable'],
-                macs=result['macs'],
-                interval=result['interval'],
+                **{k: result[k]
+                   for k in SHARED},
                 seeds={}))
-        row['seeds'][str(result['seed'])] = {
-            k: result[k]
-            for k in ('curve', 'amplitude', 'stills', 'seconds', 'commit',
-                      'cpu')
-        }
+        row['seeds'][str(result['seed'])] = {k: result[k] for k in SINGLE}
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     return dict(
         provenance(f'bash tools/miniature.sh {grid.name}', DEPENDS, device),
