@@ -22,8 +22,8 @@ RELEASED = Path(mmdualpath.__file__).parent / 'released'
 CONFIG = ROOT / 'configs/dualpath_vit-mini_digits.py'
 ZEROI2V = ROOT / 'configs/miniature/zeroi2v_vit-mini_digits.py'
 NAME = 'mmdualpath://dualpath_vit-mini_digits.pth'
-ACCURACY = json.loads((ROOT / 'docs/quickstart/amd-epyc-torch-2.8.0.json'
-                       ).read_text())['seeds']['3']['DualPath']
+ACCURACY = json.loads((ROOT / 'docs/benchmarks/deploy-onnx.json'
+                       ).read_text())['rows']['eager']['top-1']
 
 
 def tool(name):
@@ -131,7 +131,8 @@ def test_card():
         if m['Name'] == CONFIG.stem
     ]
     result, = entry['Results']
-    assert result['Metrics']['Top 1 Accuracy'] == ACCURACY
+    assert result['Metrics']['Top 1 Accuracy'] == pytest.approx(
+        ACCURACY, abs=0.01)
     assert (ROOT / entry['Weights']).is_file()
 
 
