@@ -387,8 +387,12 @@ def draw_amplitudes(study: Study) -> Figure:
         axes.set_xscale('log')
         axes.set_xlabel('amplitude of the code / match')
         axes.grid(alpha=0.2)
-        axes.legend(fontsize=7.5)
     left.set_yscale('log')
+    figure.legend(
+        *left.get_legend_handles_labels(),
+        fontsize=7.5,
+        ncols=5,
+        loc='outside lower center')
     return figure
 
 
@@ -411,7 +415,8 @@ PICTURES = {
     'curves_amplitude': 'Learning curves of both amplitudes',
     'curves_positions': 'Learning curves of codes and position embeddings',
     'curves_methods': 'Learning curves of methods',
-    'curves_framesets': 'Learning curves of more framesets, and on the Swin',
+    'curves_framesets':
+    'Learning curves of more and larger framesets, and on the Swin',
     'curves_literal': 'Learning curves of the literal Eq. 9',
     'sweep': 'Steps to 90 % and final accuracy against the amplitude'
 }
@@ -437,10 +442,9 @@ def panels(study: Study) -> Dict[str, Dict[str, List[tuple]]]:
             for task in ('motion', 'appearance', 'both')
         },
         'curves_framesets': {
-            'framesets': [('framesets', label, label)
-                          for label in study.labels('framesets')],
-            'Swin': [('Swin', label, f'amplitude {label}')
-                     for label in study.labels('Swin')]
+            table: [(table, label, label) for label in study.labels(table)]
+            for table in ('framesets', 'grid of 64 frames', 'frameset size',
+                          'Swin')
         },
         'curves_literal': {
             'literal Eq. 9':
