@@ -22,8 +22,9 @@ RELEASED = Path(mmdualpath.__file__).parent / 'released'
 CONFIG = ROOT / 'configs/dualpath_vit-mini_digits.py'
 ZEROI2V = ROOT / 'configs/miniature/zeroi2v_vit-mini_digits.py'
 NAME = 'mmdualpath://dualpath_vit-mini_digits.pth'
-ACCURACY = json.loads((ROOT / 'docs/benchmarks/deploy-onnx.json'
-                       ).read_text())['rows']['eager']['top-1']
+ACCURACY = json.loads(
+    (ROOT /
+     'docs/benchmarks/deploy-onnx.json').read_text())['rows']['eager']['top-1']
 
 
 def tool(name):
