@@ -21,8 +21,7 @@ if [ "$grid" = quick ]; then
 fi
 # The cores are shared out among trainings, one each.
 export OMP_NUM_THREADS=1
-# What a step's activations leave stays with the process (glibc): a tenth less
-# time on a CPU.
+# glibc keeps what a step's activations leave, as the next step needs it again.
 export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647
 
 python -W ignore tools/miniature/train.py --grid "$grid" "${@:2}"

@@ -359,13 +359,18 @@ def test_a_result_of_another_version_is_refused(quick):
     _, cell, seed = quick.runs()[0]
     path = quick.place(cell, seed)
     before = path.read_text()
-    result = json.loads(before)
-    del result['cpu'], result['macs']
-    path.write_text(json.dumps(result))
-    with pytest.raises(ValueError, match='does not say cpu, macs') as error:
-        reports.collect(quick)
-    assert str(path) in str(error.value)
-    path.write_text(before)
+    try:
+        for lacking in (('cpu', 'macs'), ('seed', ), ('cell', )):
+            result = json.loads(before)
+            for key in lacking:
+                del result[key]
+            path.write_text(json.dumps(result))
+            said = f'does not say {", ".join(lacking)}:'
+            with pytest.raises(ValueError, match=said) as error:
+                reports.collect(quick)
+            assert str(path) in str(error.value)
+    finally:
+        path.write_text(before)
 
 
 def test_a_stopped_grid_goes_on(quick):

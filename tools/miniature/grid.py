@@ -21,6 +21,9 @@ BACKBONES = {  # a config of its pretraining, a folder of images, width
     'vit-rotary-micro': ('pretrain_vit-rotary-micro_digits', 'images', 48),
     'swin-micro': ('pretrain_swin-micro_digits', 'images-and-photos', 96)
 }
+# What the file of a training's result says of its cell, and of itself.
+OF_CELL = ('trainable', 'macs', 'interval')
+OF_TRAINING = ('curve', 'amplitude', 'stills', 'seconds', 'commit', 'cpu')
 
 SPATIAL = 'model.backbone.spatial'
 TEMPORAL = 'model.backbone.temporal'

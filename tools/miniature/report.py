@@ -19,7 +19,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import numpy as np
 import torch
 from curves import fewer, mean, number, span, spread, steps_to, stopped
-from grid import BACKBONES, GRIDS, WHOLE, Grid, named, tables
+from grid import (BACKBONES, GRIDS, OF_CELL, OF_TRAINING, WHOLE, Grid, named,
+                  tables)
 from inputs import View
 from matplotlib import colormaps
 from matplotlib.figure import Figure
@@ -38,9 +39,6 @@ DEPENDS = ('tools/data/render_digits.py',
                           'dualpath_swin-micro', 'frames_vit-micro',
                           'features_vit-micro')),
            'configs/_base_/schedules/convergence.py')
-# What a training says of its cell, and of itself.
-SHARED = ('trainable', 'macs', 'interval')
-SINGLE = ('curve', 'amplitude', 'stills', 'seconds', 'commit', 'cpu')
 CLAIM = (('skip', 'match, skip', '1, skip'), ('literal', 'match, literal',
                                               '1, literal'))
 
@@ -62,9 +60,9 @@ def collect(grid: Grid) -> Dict[str, Any]:
     }
     for path in sorted((grid.work / 'trainings').glob('*.json')):
         result = json.loads(path.read_text())
-        if result['cell'] not in known:
+        if result.get('cell') not in {None, *known}:
             continue
-        if lacking := {*SHARED, *SINGLE}.difference(result):
+        if lacking := {'cell', 'seed', *OF_CELL, *OF_TRAINING} - {*result}:
             raise ValueError(
                 f'{path} does not say {", ".join(sorted(lacking))}: it is of '
                 'another version. Remove it, and it is trained again.')
@@ -76,9 +74,9 @@ def collect(grid: Grid) -> Dict[str, Any]:
                 task=cell.task,
                 backbone=cell.backbone,
                 **{k: result[k]
-                   for k in SHARED},
+                   for k in OF_CELL},
                 seeds={}))
-        row['seeds'][str(result['seed'])] = {k: result[k] for k in SINGLE}
+        row['seeds'][str(result['seed'])] = {k: result[k] for k in OF_TRAINING}
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     return dict(
         provenance(f'bash tools/miniature.sh {grid.name}', DEPENDS, device),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 import torch
-from grid import BACKBONES, CONFIGS, GRIDS, Cell, Grid, named
+from grid import BACKBONES, CONFIGS, GRIDS, OF_CELL, Cell, Grid, named
 from inputs import prepare, prepare_stills, prepared, views_of
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
@@ -195,7 +195,7 @@ def take_over(grid: Grid, known: Path = RESULTS, anew: bool = False) -> int:
         return 0
     count = 0
     for digest, row in content['cells'].items():
-        shared = {k: row[k] for k in ('trainable', 'macs', 'interval')}
+        shared = {k: row[k] for k in OF_CELL}
         for seed, result in row['seeds'].items():
             path = grid.work / 'trainings' / f'{digest}-{seed}.json'
             whole = dict(cell=digest, seed=int(seed), **shared, **result)
